@@ -1,0 +1,125 @@
+import { AggregatorRegistry, Registry } from "prom-client";
+import { processMetrics } from "./process_metrics.ts";
+import {
+  counterFamily,
+  gaugeFamily,
+  histogramFamily,
+  type MetricSnapshot,
+  type Snapshotting,
+} from "./series.ts";
+
+/**
+ * Quay's metrics for what exists so far, under the names that Quay exports (its client adds `_total` to counters).
+ * Each is a family of series: `metrics.imagePulls.labels("v2", "tag", "200").inc()`, `metrics.pushedBytes.labels()
+ * .inc(n)`. Keep the series where the labels are known beforehand.
+ */
+export function createMetrics() {
+  const families = {
+    /** Seconds; `route` is the handler's name, never the URL. */
+    requestDuration: histogramFamily(
+      "quay_request_duration_seconds",
+      "Seconds from the arrival of a request to the end of its answer.",
+      ["method", "route", "status"],
+    ),
+    /** `kind`: cookie, basic, oauth, signed_grant, credentials, ssojwt, federated. `success`: True, False. */
+    authenticationAttempts: counterFamily(
+      "quay_authentication_attempts_total",
+      "Credential checks of the API, the browser UI and the registry.",
+      ["auth_kind", "success"],
+    ),
+    /** `success`: True, False. */
+    bearerTokensDecoded: counterFamily(
+      "bearer_token_decoded_total",
+      "Checks of a registry bearer token.",
+      ["success"],
+    ),
+    /** Manifest GET and HEAD. `ref`: tag, manifest. */
+    imagePulls: counterFamily(
+      "quay_registry_image_pulls_total",
+      "Manifests asked for, by GET and HEAD.",
+      ["protocol", "ref", "status"],
+    ),
+    /** Manifest PUT; `media_type` is empty on failure. */
+    imagePushes: counterFamily(
+      "quay_registry_image_pushes_total",
+      "Manifests pushed.",
+      ["protocol", "status", "media_type"],
+    ),
+    /** Bytes of blobs that were asked for. */
+    pulledBytes: counterFamily(
+      "quay_registry_image_pulled_estimated_bytes_total",
+      "Bytes of the blobs that were asked for.",
+      ["protocol"],
+    ),
+    /** Bytes of uploads that reached storage. */
+    pushedBytes: counterFamily(
+      "quay_registry_image_pushed_bytes_total",
+      "Bytes of uploads that reached storage.",
+      [],
+    ),
+    /** Seconds; `region` is the storage location's name. */
+    chunkUploadDuration: histogramFamily(
+      "quay_chunk_upload_duration_seconds",
+      "Seconds taken to store a chunk of an upload.",
+      ["region"],
+    ),
+    multipartUploadsStarted: counterFamily(
+      "quay_multipart_uploads_started_total",
+      "Multipart uploads begun at an object store.",
+      [],
+    ),
+    multipartUploadsCompleted: counterFamily(
+      "quay_multipart_uploads_completed_total",
+      "Multipart uploads finished at an object store.",
+      [],
+    ),
+    /** `type`: hit, miss. */
+    modelCache: counterFamily("quay_model_cache_total", "Look-ups in the in-memory caches.", [
+      "type",
+    ]),
+    dbConnectionsInUse: gaugeFamily(
+      "quay_db_pooled_connections_in_use",
+      "Database connections at work.",
+      [],
+    ),
+    dbConnectionsAvailable: gaugeFamily(
+      "quay_db_pooled_connections_available",
+      "Database connections open and idle.",
+      [],
+    ),
+    dbConnectCalls: counterFamily("quay_db_connect_calls_total", "Database connections opened.", []),
+    dbCloseCalls: counterFamily("quay_db_close_calls_total", "Database connections closed.", []),
+    repositoryRows: gaugeFamily("quay_repository_rows", "Active repositories.", []),
+    userRows: gaugeFamily("quay_user_rows", "Active users.", []),
+    orgRows: gaugeFamily("quay_org_rows", "Active organizations.", []),
+    robotRows: gaugeFamily("quay_robot_rows", "Robots.", []),
+    /** `success`: True, False. */
+    instanceKeyRenewals: counterFamily(
+      "quay_instance_key_renewal_self_total",
+      "Renewals of this instance's service key.",
+      ["success"],
+    ),
+  };
+  const all: readonly Snapshotting[] = Object.values(families);
+  return {
+    ...families,
+    /** The state of this thread's metrics: plain data that can be posted to the main thread. */
+    snapshot: (): Promise<MetricSnapshot[]> => Promise.resolve(all.map((family) => family.snapshot())),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The media type of what {@link renderMetrics} makes. */
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/**
+ * Prometheus text of all threads' snapshots added up, with the `process_*` metrics of this process.
+ * @param snapshots one {@link Metrics.snapshot} a thread
+ */
+export function renderMetrics(snapshots: readonly object[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...snapshots, processMetrics()] as object[]).metrics();
+}
+
+/** Quay's spelling of a truth in a label. */
+export const successLabel = (success: boolean): "True" | "False" => success ? "True" : "False";
