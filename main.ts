@@ -5,5 +5,5 @@ import { runCli } from "./src/cli/cli.ts";
 if ("WorkerGlobalScope" in globalThis) {
   await runHttpWorker();
 } else {
-  Deno.exitCode = await runCli(Deno.args);
+  Deno.exit(await runCli(Deno.args));
 }
