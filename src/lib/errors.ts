@@ -28,6 +28,7 @@ export const ERROR_CODES = [
   "tag_expired",
   "manifest_unknown",
   "manifest_invalid",
+  "manifest_blob_unknown",
   "manifest_unsupported_media_type",
   "manifest_too_large",
   "blob_unknown",

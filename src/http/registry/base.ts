@@ -1,0 +1,181 @@
+import type { Deps } from "../../domain/deps.ts";
+import {
+  type RegistryAction,
+  type RegistryToken,
+  verifyRegistryToken,
+} from "../../domain/registry_tokens.ts";
+import { findRepository, REPOSITORY_STATE, type RepositoryRef } from "../../domain/repositories.ts";
+import { AppError } from "../../lib/errors.ts";
+import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts";
+import type { RegistryRoute } from "./route.ts";
+
+/** One request below `/v2`, its path already read. Handlers are plain functions from this to a response. */
+export interface RegistryRequest<Route extends RegistryRoute = RegistryRoute> {
+  readonly raw: Request;
+  readonly route: Route;
+  readonly requestId: string;
+  /** Of the peer, or of the client that a trusted proxy names. */
+  readonly clientAddress: string;
+  /** The raw query, `""` or starting with `?`. */
+  readonly search: string;
+}
+
+/** The query of a request that has one; parsed when asked for. */
+export function queryOf(request: RegistryRequest): URLSearchParams {
+  return new URLSearchParams(request.search);
+}
+
+/**
+ * The verified bearer token of the request. Basic credentials are not taken here: they belong to `/v2/auth`.
+ * @throws {AppError} `unauthenticated` without one, `invalid_token` for one that does not hold
+ */
+export function requireToken(deps: Deps, request: RegistryRequest): Promise<RegistryToken> {
+  const header = request.raw.headers.get("authorization");
+  if (header === null || header.length < 8 || header.slice(0, 7).toLowerCase() !== "bearer ") {
+    throw new AppError("unauthenticated", "access to the requested resource is not authorized");
+  }
+  return verifyRegistryToken(deps, header.slice(7).trim());
+}
+
+/** Reads a name by the site's rules. @throws {AppError} `name_invalid` */
+export function readRepositoryName({ config }: Pick<Deps, "config">, text: string): RepositoryName {
+  return parseRepositoryName(text, {
+    nested: config.FEATURE_EXTENDED_REPOSITORY_NAMES,
+    ...(config.FEATURE_LIBRARY_SUPPORT && { libraryNamespace: config.LIBRARY_NAMESPACE }),
+  });
+}
+
+/** A name that the request's token opens for one action. */
+export interface Grant {
+  readonly token: RegistryToken;
+  readonly repository: RepositoryName;
+}
+
+/**
+ * Checks the bearer token for `action` on `name` without asking the database.
+ * @throws {AppError} `name_invalid`, `unauthenticated`, `invalid_token`, `insufficient_scope` (Quay: 401 as well)
+ */
+export async function requireGrant(
+  deps: Deps,
+  request: RegistryRequest,
+  name: string,
+  action: RegistryAction,
+): Promise<Grant> {
+  const token = await requireToken(deps, request);
+  const repository = readRepositoryName(deps, name);
+  if (!grants(deps, token, repository, name, action)) {
+    throw new AppError("insufficient_scope", "access to the requested resource is not authorized");
+  }
+  return { token, repository };
+}
+
+function grants(
+  { config }: Pick<Deps, "config">,
+  token: RegistryToken,
+  repository: RepositoryName,
+  requested: string,
+  action: RegistryAction,
+): boolean {
+  const actions = token.grants.get(`${repository.namespace}/${repository.name}`) ??
+    token.grants.get(requested);
+  if (actions !== undefined && (actions.has(action) || actions.has("*"))) return true;
+  return token.superuser && config.FEATURE_SUPERUSERS_FULL_ACCESS;
+}
+
+/** A repository and who asks for it. */
+export interface Access {
+  readonly token: RegistryToken;
+  readonly repository: RepositoryRef;
+}
+
+/**
+ * The repository of `name`, once the bearer token allows `action` on it. A push is refused here too when the registry or
+ * the repository takes none by now, however old the token is.
+ * @throws {AppError} as {@link requireGrant}; `name_unknown`, `namespace_disabled`, `unsupported` (an application
+ *   repository), `registry_readonly`, `repository_readonly`
+ */
+export async function requireRepository(
+  deps: Deps,
+  request: RegistryRequest,
+  name: string,
+  action: "pull" | "push",
+): Promise<Access> {
+  const grant = await requireGrant(deps, request, name, action);
+  if (action === "push") refuseWhenReadonly(deps);
+  const repository = await findRepository(deps.sql, grant.repository.namespace, grant.repository.name);
+  if (repository === undefined) throw nameUnknown(name);
+  if (!repository.namespaceEnabled) throw namespaceDisabled(repository.namespace);
+  if (repository.kind !== "image") throw notAnImageRepository();
+  if (action === "push") refuseByState(repository, grant.token);
+  return { token: grant.token, repository };
+}
+
+export const nameUnknown = (name: string) => new AppError("name_unknown", "repository not found", { name });
+
+export const namespaceDisabled = (namespace: string) =>
+  new AppError("namespace_disabled", `namespace ${namespace} is disabled`, { namespace });
+
+export const notAnImageRepository = () =>
+  new AppError("unsupported", "this repository holds applications, not images");
+
+/** @throws {AppError} `registry_readonly` under `REGISTRY_STATE: readonly` */
+export function refuseWhenReadonly({ config }: Pick<Deps, "config">): void {
+  if (config.REGISTRY_STATE === "readonly") {
+    throw new AppError(
+      "registry_readonly",
+      "the registry is in read-only mode: nothing can be written to it now",
+    );
+  }
+}
+
+/** @throws {AppError} `pushes_disabled` under `DISABLE_PUSHES` */
+export function refuseWhenPushesDisabled({ config }: Pick<Deps, "config">): void {
+  if (config.DISABLE_PUSHES) throw new AppError("pushes_disabled", "pushes are disabled on this registry");
+}
+
+/** A mirrored repository takes pushes of its robot only, and the token endpoint grants them to nobody else. */
+function refuseByState(repository: RepositoryRef, token: RegistryToken): void {
+  switch (repository.state) {
+    case REPOSITORY_STATE.READ_ONLY:
+      throw new AppError("repository_readonly", "the repository is read-only");
+    case REPOSITORY_STATE.MIRROR:
+    case REPOSITORY_STATE.ORG_MIRROR:
+      if (token.kind !== "robot") {
+        throw new AppError("repository_readonly", "the repository is a mirror: only its mirror writes to it");
+      }
+  }
+}
+
+/** Where clients get a token, as they reach this request: Quay's realm and service. */
+function challenge({ config }: Pick<Deps, "config">, request: RegistryRequest): string {
+  const host = realmHost(config.SERVER_HOSTNAME, request);
+  let header = `Bearer realm="${host}/v2/auth",service="${config.SERVER_HOSTNAME}"`;
+  const { route } = request;
+  if ("name" in route && /^[a-z0-9._/-]{1,255}$/.test(route.name)) {
+    const reads = request.raw.method === "GET" || request.raw.method === "HEAD";
+    header += `,scope="repository:${route.name}:${reads ? "pull" : "pull,push"}"`;
+  }
+  return header;
+
+  function realmHost(hostname: string, { raw }: RegistryRequest): string {
+    // Without a configured name (the embedded default) the name that the client used is the one that works for it.
+    const asked = hostname === DEFAULT_HOSTNAME ? raw.headers.get("host") : null;
+    if (asked !== null && /^[A-Za-z0-9.:[\]_-]{1,255}$/.test(asked)) {
+      return `${raw.url.startsWith("https:") ? "https" : "http"}://${asked}`;
+    }
+    return `${config.PREFERRED_URL_SCHEME}://${hostname}`;
+  }
+}
+
+const DEFAULT_HOSTNAME = "localhost:8080";
+
+/** Headers of `/v2/` and of each 401. */
+export function challengeHeaders(
+  deps: Pick<Deps, "config">,
+  request: RegistryRequest,
+): Record<string, string> {
+  return {
+    "Docker-Distribution-API-Version": "registry/2.0",
+    "WWW-Authenticate": challenge(deps, request),
+  };
+}
