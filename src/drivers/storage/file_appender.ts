@@ -1,0 +1,64 @@
+import { AppError } from "../../lib/errors.ts";
+import type { StorageAppender } from "./driver.ts";
+import { withStorageErrors } from "./io_errors.ts";
+
+/**
+ * Opens the file for writing from `offset`, dropping what lies beyond, under an exclusive `flock`: even when an
+ * upload's lease in the database was lost, two threads of this machine cannot write into one file.
+ * @throws {AppError} `upload_unknown` when fewer than `offset` bytes are there; `upload_invalid` when another
+ * writer has it open
+ */
+export async function openAppender(path: string, offset: number): Promise<StorageAppender> {
+  const file = await openExisting(path, offset);
+  let sizeBytes = offset;
+  let open = true;
+  const close = () => {
+    if (open) file.close();
+    open = false;
+  };
+  try {
+    if (!await file.tryLock(true)) {
+      throw new AppError("upload_invalid", "another request is writing to this upload");
+    }
+    const presentBytes = (await file.stat()).size;
+    if (presentBytes < offset) throw uploadLost();
+    if (presentBytes > offset) await file.truncate(offset);
+    if (offset > 0) await file.seek(offset, Deno.SeekMode.Start);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    async write(chunk) {
+      await withStorageErrors(async () => {
+        for (let done = 0; done < chunk.length;) done += await file.write(chunk.subarray(done));
+      });
+      sizeBytes += chunk.length;
+    },
+    async close({ durable }) {
+      try {
+        if (durable) await withStorageErrors(() => file.syncData());
+        return sizeBytes;
+      } finally {
+        close();
+      }
+    },
+    abort() {
+      close();
+      return Promise.resolve();
+    },
+  };
+}
+
+async function openExisting(path: string, offset: number): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { write: true, create: offset === 0, mode: 0o640 });
+  } catch (error) {
+    if (offset > 0 && error instanceof Deno.errors.NotFound) throw uploadLost();
+    throw error;
+  }
+}
+
+function uploadLost(): AppError {
+  return new AppError("upload_unknown", "the data of this upload is gone; start it again");
+}
