@@ -18,7 +18,7 @@ export function createMetrics() {
     /** Seconds; `route` is the handler's name, never the URL. */
     requestDuration: histogramFamily(
       "quay_request_duration_seconds",
-      "Seconds from the arrival of a request to the end of its answer.",
+      "Seconds from the arrival of a request to the start of its answer.",
       ["method", "route", "status"],
     ),
     /** `kind`: cookie, basic, oauth, signed_grant, credentials, ssojwt, federated. `success`: True, False. */
@@ -118,7 +118,7 @@ export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
  * @param snapshots one {@link Metrics.snapshot} a thread
  */
 export function renderMetrics(snapshots: readonly object[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...snapshots, processMetrics()] as object[]).metrics();
+  return AggregatorRegistry.aggregate([...snapshots.filter(Array.isArray), processMetrics()]).metrics();
 }
 
 /** Quay's spelling of a truth in a label. */
