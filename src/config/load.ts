@@ -86,14 +86,11 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     // The value was already refused; judging its default would only confuse.
     if (!refused.has(problem.key.split(".", 1)[0])) problems.push(problem);
   };
+  const advise = (notice: Notice) => void notices.push(notice);
   for (const rule of RULES) {
-    rule({
-      config,
-      isSet,
-      tlsFiles,
-      report,
-      advise: (notice) => notices.push(notice),
-    });
+    // Without the locations that were refused, what refers to them cannot be judged.
+    if (rule === storageRule && refused.has("DISTRIBUTED_STORAGE_CONFIG")) continue;
+    rule({ config, isSet, tlsFiles, report, advise });
   }
 
   notices.push(...withoutEffect(Object.keys(checked.values)));
