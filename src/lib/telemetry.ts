@@ -21,9 +21,17 @@ export function withSpan<T>(name: string, attributes: Attributes, fn: () => T): 
   return trace.getTracer("quaylet").startActiveSpan(name, { attributes }, (span) => endWith(span, fn));
 }
 
-/** Names the server span that Deno made for the request, once its route is known. */
-export function nameRequestSpan(name: string, attributes: Attributes): void {
-  trace.getActiveSpan()?.updateName(name).setAttributes(attributes);
+/**
+ * Names the server span that Deno made for the request, once its route is known, and takes the query from it.
+ * @param url of the request as it may be told, without query
+ */
+export function nameRequestSpan(name: string, url: string, attributes: Attributes): void {
+  trace.getActiveSpan()?.updateName(name).setAttributes({
+    ...attributes,
+    "url.full": url,
+    "url.path": new URL(url).pathname,
+    "url.query": "",
+  });
 }
 
 function endWith<T>(span: Span, fn: () => T): T {

@@ -1,6 +1,5 @@
 import { expect } from "@std/testing";
 import { metricsHandler } from "../../src/http/metrics.ts";
-import { joinRollCall } from "../../src/http/roll_call.ts";
 import { createLogger } from "../../src/lib/logger.ts";
 import { createMetrics } from "../../src/lib/metrics.ts";
 
@@ -53,22 +52,4 @@ Deno.test("GET /metrics: 503 rather than a sum without one of the threads", asyn
     expect(response.status).toBe(503);
     expect(await response.text()).not.toContain("thread 2");
   });
-});
-
-Deno.test("joinRollCall() is complete when all threads answer, and not when one is missing", async () => {
-  const nodeId = crypto.randomUUID();
-  const join = (timeoutMs: number) => joinRollCall({ count: 3, nodeId, timeoutMs });
-  const [one, two] = [join(50), join(5000)];
-  expect(await one.ping()).toBe(false);
-  const three = join(50);
-  expect(await two.ping()).toBe(true);
-  const calls = await Promise.all([two.ping(), two.ping(), two.ping()]);
-  expect(calls).toEqual([true, true, true]);
-  three.close();
-  expect(await one.ping()).toBe(false);
-  one.close();
-  two.close();
-  const alone = joinRollCall({ count: 1, nodeId: "alone", timeoutMs: 50 });
-  expect(await alone.ping()).toBe(true);
-  alone.close();
 });
