@@ -1,0 +1,87 @@
+import {
+  type BlobRow,
+  hideBlob,
+  insertMount,
+  selectBlob,
+  selectBlobInUse,
+} from "../drivers/database/queries/blob.ts";
+import { AppError } from "../lib/errors.ts";
+import { blobKey, type Digest } from "../oci/digest.ts";
+import type { ByteRange } from "../oci/range.ts";
+import type { Deps } from "./deps.ts";
+
+export type { BlobRow };
+
+/** The blob as the repository's readers see it: pushed or mounted lately, or named by a manifest. One statement. */
+export function findBlob(
+  { sql }: Pick<Deps, "sql">,
+  repositoryId: number,
+  digest: Digest,
+): Promise<BlobRow | undefined> {
+  return selectBlob(sql, repositoryId, digest);
+}
+
+/**
+ * The blob's bytes. The caller reads to the end or cancels, which closes the file.
+ * @throws {AppError} `blob_unknown` when the object is gone from storage although its row is there
+ */
+export function openBlob(
+  { storage }: Pick<Deps, "storage">,
+  blob: BlobRow,
+  range: ByteRange = { start: 0, lengthBytes: blob.sizeBytes },
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  return storage.driver.read(blobKey(blob.digest), range.start, range.lengthBytes);
+}
+
+/** Repositories that the caller may pull from besides public ones, as `namespace/name`. */
+export type Readable = readonly string[] | "all";
+
+/**
+ * Makes a blob readable that another repository holds; no bytes move. Distribution-spec, "Mounting a blob".
+ * The caller has checked push permission on the target; `readable` is what decides about the source.
+ * @param source `namespace/name`, or `undefined` to take any readable repository
+ * @returns `undefined` when no readable repository has the blob: the client is to upload it
+ */
+export function mountBlob(
+  { sql, config }: Pick<Deps, "sql" | "config">,
+  repositoryId: number,
+  digest: Digest,
+  { source, readable }: { source: string | undefined; readable: Readable },
+): Promise<BlobRow | undefined> {
+  return insertMount(sql, {
+    repositoryId,
+    digest,
+    source,
+    readable,
+    publicReadable: config.FEATURE_ANONYMOUS_ACCESS,
+    keepSeconds: config.PUSH_TEMP_TAG_EXPIRATION_SEC,
+  });
+}
+
+/**
+ * Takes a blob away from the repository. The object goes when garbage collection finds that nothing names it. The
+ * caller has checked push permission.
+ * @throws {AppError} `blob_unknown`; `unsupported` while a live manifest of the repository needs it
+ */
+export async function unlinkBlob(
+  { sql }: Pick<Deps, "sql">,
+  repositoryId: number,
+  digest: Digest,
+): Promise<void> {
+  const blob = await selectBlob(sql, repositoryId, digest);
+  if (!blob) throw unknownBlob(digest);
+  if (await selectBlobInUse(sql, repositoryId, blob.id)) {
+    throw new AppError(
+      "unsupported",
+      "a manifest of this repository needs the blob; delete the manifest first",
+      {
+        digest,
+      },
+    );
+  }
+  await hideBlob(sql, repositoryId, blob.id);
+}
+
+export function unknownBlob(digest: Digest): AppError {
+  return new AppError("blob_unknown", "the repository has no such blob", { digest });
+}

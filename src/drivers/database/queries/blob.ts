@@ -1,0 +1,148 @@
+import type { Digest } from "../../../oci/digest.ts";
+import type { Sql, Transaction } from "../postgres.ts";
+
+/** A finished blob: a row of `imagestorage`. */
+export interface BlobRow {
+  readonly id: number;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/**
+ * The blob of that digest when it can be read in the repository: it was pushed or mounted there lately
+ * (`uploadedblob`), or a manifest of the repository names it (`manifestblob`). A client's DELETE hides it from
+ * manifests that are deleted already (`manifestblob.hidden`); it counts again when the time machine brings one back.
+ */
+export async function selectBlob(
+  sql: Sql,
+  repositoryId: number,
+  digest: Digest,
+): Promise<BlobRow | undefined> {
+  const [row] = await sql<BlobRow[]>`
+    select s.id, s.content_checksum as digest, s.image_size as "sizeBytes"
+    from imagestorage s
+    where s.content_checksum = ${digest} and s.uploading is not true and (
+      exists (select 1 from manifestblob b
+        where b.blob_id = s.id and b.repository_id = ${repositoryId} and not b.hidden)
+      or exists (select 1 from uploadedblob u
+        where u.blob_id = s.id and u.repository_id = ${repositoryId}
+          and u.expires_at > (now() at time zone 'utc'))
+      or exists (select 1 from manifestblob b
+        where b.blob_id = s.id and b.repository_id = ${repositoryId} and b.hidden
+          and ${manifestIsAlive(sql)})
+    )
+    order by s.id limit 1`;
+  return row;
+}
+
+/** Of `digests` those that can be read in the repository, as {@link selectBlob} decides; for checking a manifest. */
+export async function selectRepositoryBlobs(
+  sql: Sql,
+  repositoryId: number,
+  digests: readonly string[],
+): Promise<BlobRow[]> {
+  if (digests.length === 0) return [];
+  return await sql<BlobRow[]>`
+    select distinct on (s.content_checksum)
+      s.id, s.content_checksum as digest, s.image_size as "sizeBytes"
+    from imagestorage s
+    where s.content_checksum = any(${sql.array([...digests])}::text[]) and s.uploading is not true and (
+      exists (select 1 from manifestblob b
+        where b.blob_id = s.id and b.repository_id = ${repositoryId} and not b.hidden)
+      or exists (select 1 from uploadedblob u
+        where u.blob_id = s.id and u.repository_id = ${repositoryId}
+          and u.expires_at > (now() at time zone 'utc'))
+      or exists (select 1 from manifestblob b
+        where b.blob_id = s.id and b.repository_id = ${repositoryId} and b.hidden
+          and ${manifestIsAlive(sql)})
+    )
+    order by s.content_checksum, s.id`;
+}
+
+/** SQL condition: manifest `b.manifest_id`, or an index that it belongs to, has a live tag (hidden ones too). */
+function manifestIsAlive(sql: Sql) {
+  return sql`exists (
+    with recursive family(id) as (
+      select b.manifest_id
+      union
+      select c.manifest_id from manifestchild c join family f on c.child_manifest_id = f.id
+    )
+    select 1 from family f join tag t on t.manifest_id = f.id
+    where t.lifetime_end_ms is null or t.lifetime_end_ms > extract(epoch from now()) * 1000
+  )`;
+}
+
+/**
+ * Until the transaction ends nobody else stores, links or collects a blob of that digest. Held by the end of an
+ * upload and by garbage collection: see `domain/uploads.ts`.
+ */
+export async function lockDigest(tx: Transaction, digest: Digest): Promise<void> {
+  await tx`select pg_advisory_xact_lock(hashtextextended(${digest}, 3))`;
+}
+
+export interface NewMount {
+  readonly repositoryId: number;
+  readonly digest: Digest;
+  /** `namespace/name` of the only source to try; `undefined` tries every repository. */
+  readonly source: string | undefined;
+  /** `namespace/name` of private repositories that the caller may pull; `"all"` for a superuser. */
+  readonly readable: readonly string[] | "all";
+  /** Public repositories count for everyone. */
+  readonly publicReadable: boolean;
+  readonly keepSeconds: number;
+}
+
+/**
+ * Makes a blob of another repository readable in this one, if the source is readable by the caller. One statement:
+ * the blob's row is locked against collection while the new link is made.
+ * @returns the blob, or `undefined` when there is none to mount
+ */
+export async function insertMount(sql: Sql, mount: NewMount): Promise<BlobRow | undefined> {
+  const readable = mount.readable === "all" ? [] : [...mount.readable];
+  const [row] = await sql<BlobRow[]>`
+    with source as materialized (
+      select s.id, s.content_checksum as digest, s.image_size
+      from imagestorage s
+      where s.content_checksum = ${mount.digest} and s.uploading is not true and exists (
+        select 1 from (
+          select b.repository_id from manifestblob b where b.blob_id = s.id and not b.hidden
+          union all
+          select u.repository_id from uploadedblob u
+          where u.blob_id = s.id and u.expires_at > (now() at time zone 'utc')
+        ) place
+        join repository r on r.id = place.repository_id
+        join "user" n on n.id = r.namespace_user_id
+        join visibility v on v.id = r.visibility_id
+        where r.state <> 3 and n.enabled
+          and (${mount.source ?? null}::text is null or n.username || '/' || r.name = ${mount.source ?? null})
+          and (${mount.readable === "all"} or (${mount.publicReadable} and v.name = 'public')
+            or n.username || '/' || r.name = any(${sql.array(readable)}::text[]))
+      )
+      order by s.id limit 1
+      for key share of s
+    ), link as (
+      insert into uploadedblob (repository_id, blob_id, uploaded_at, expires_at)
+      select ${mount.repositoryId}, id, now() at time zone 'utc',
+        (now() at time zone 'utc') + make_interval(secs => ${mount.keepSeconds}) from source
+    )
+    select id, digest, image_size as "sizeBytes" from source`;
+  return row;
+}
+
+/** True when a live manifest of the repository names the blob. */
+export async function selectBlobInUse(sql: Sql, repositoryId: number, blobId: number): Promise<boolean> {
+  const rows = await sql`
+    select 1 from manifestblob b
+    where b.repository_id = ${repositoryId} and b.blob_id = ${blobId} and ${manifestIsAlive(sql)} limit 1`;
+  return rows.length > 0;
+}
+
+/** Takes the blob away from the repository's readers; deleted manifests that the time machine keeps still name it. */
+export async function hideBlob(sql: Sql, repositoryId: number, blobId: number): Promise<void> {
+  await sql`
+    with freed as (
+      delete from uploadedblob where repository_id = ${repositoryId} and blob_id = ${blobId}
+    )
+    update manifestblob set hidden = true
+    where repository_id = ${repositoryId} and blob_id = ${blobId} and not hidden`;
+}

@@ -1,0 +1,87 @@
+import { findBlob, openBlob, unknownBlob, unlinkBlob } from "../../domain/blobs.ts";
+import type { Deps } from "../../domain/deps.ts";
+import { AppError } from "../../lib/errors.ts";
+import { parseDigest } from "../../oci/digest.ts";
+import { parseRange } from "../../oci/range.ts";
+import { type RegistryRequest, requireRepository } from "./base.ts";
+import type { RouteOf } from "./route.ts";
+
+/** A digest's content never changes; whether one may see it does, so shared caches keep out. */
+const CACHE_CONTROL = "private, max-age=31536000, immutable";
+
+/**
+ * GET, HEAD, DELETE /v2/<name>/blobs/<digest>. OCI distribution-spec 1.1, "Pulling blobs", "Deleting Blobs"; ranges per
+ * RFC 9110 §14. Quay answers 405 to each DELETE; the spec wins.
+ */
+export async function handleBlob(deps: Deps, request: RegistryRequest<RouteOf<"blob">>): Promise<Response> {
+  const { raw, route } = request;
+  if (raw.method === "DELETE") {
+    const { repository } = await requireRepository(deps, request, route.name, "push");
+    await unlinkBlob(deps, repository.id, parseDigest(route.digest));
+    return new Response(null, { status: 202 });
+  }
+
+  const { repository } = await requireRepository(deps, request, route.name, "pull");
+  const digest = parseDigest(route.digest);
+  const blob = await findBlob(deps, repository.id, digest);
+  if (!blob) throw unknownBlob(digest);
+
+  const headers: Record<string, string> = {
+    "Accept-Ranges": "bytes",
+    "Cache-Control": CACHE_CONTROL,
+    "Docker-Content-Digest": digest,
+    "ETag": `"${digest}"`,
+  };
+  const ifNoneMatch = raw.headers.get("if-none-match");
+  if (ifNoneMatch !== null && matchesEtag(ifNoneMatch, digest)) {
+    return new Response(null, { status: 304, headers });
+  }
+  headers["Content-Type"] = "application/octet-stream";
+  headers["Content-Length"] = `${blob.sizeBytes}`;
+  // Open nothing: nobody would read or close it.
+  if (raw.method === "HEAD") return new Response(null, { headers });
+
+  const range = rangeOf(raw, digest, blob.sizeBytes);
+  if (range === "unsatisfiable") {
+    const unsatisfiable = { ...headers, "Content-Range": `bytes */${blob.sizeBytes}`, "Content-Length": "0" };
+    return new Response(null, { status: 416, headers: unsatisfiable });
+  }
+  deps.metrics.pulledBytes.labels("v2").inc(range?.lengthBytes ?? blob.sizeBytes);
+  const body = await openOrReport(deps, request, () => openBlob(deps, blob, range));
+  if (range === undefined) return new Response(body, { headers });
+  headers["Content-Length"] = `${range.lengthBytes}`;
+  headers["Content-Range"] = `bytes ${range.start}-${range.start + range.lengthBytes - 1}/${blob.sizeBytes}`;
+  return new Response(body, { status: 206, headers });
+}
+
+/** The range that is asked for, unless `If-Range` names another content. */
+function rangeOf(raw: Request, digest: string, sizeBytes: number) {
+  const header = raw.headers.get("range");
+  if (header === null) return undefined;
+  const condition = raw.headers.get("if-range");
+  if (condition !== null && condition !== `"${digest}"`) return undefined;
+  return parseRange(header, sizeBytes);
+}
+
+function matchesEtag(header: string, digest: string): boolean {
+  return header.split(",").some((entry) => {
+    const tag = entry.trim().replace(/^W\//, "");
+    return tag === "*" || tag === `"${digest}"`;
+  });
+}
+
+/** A row without its object is data loss: the client hears "unknown" (and may push it again), the operator hears more. */
+async function openOrReport<T>(deps: Deps, request: RegistryRequest, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof AppError && error.code === "blob_unknown") {
+      deps.log.error("blob is in the database but not in storage", {
+        requestId: request.requestId,
+        route: request.route,
+        location: deps.storage.name,
+      });
+    }
+    throw error;
+  }
+}
