@@ -13,11 +13,14 @@ import type { RegistryRoute } from "./route.ts";
 export interface RegistryRequest<Route extends RegistryRoute = RegistryRoute> {
   readonly raw: Request;
   readonly route: Route;
+  /** The raw query, `""` or starting with `?`. */
+  readonly search: string;
   readonly requestId: string;
   /** Of the peer, or of the client that a trusted proxy names. */
   readonly clientAddress: string;
-  /** The raw query, `""` or starting with `?`. */
-  readonly search: string;
+  /** Under which the client reached us; of the trusted proxy when there is one. */
+  readonly scheme: "http" | "https";
+  readonly host: string;
 }
 
 /** The query of a request that has one; parsed when asked for. */
@@ -146,25 +149,23 @@ function refuseByState(repository: RepositoryRef, token: RegistryToken): void {
   }
 }
 
-/** Where clients get a token, as they reach this request: Quay's realm and service. */
+/** Where clients get a token: Quay's realm and service, and what to ask for. */
 function challenge({ config }: Pick<Deps, "config">, request: RegistryRequest): string {
-  const host = realmHost(config.SERVER_HOSTNAME, request);
-  let header = `Bearer realm="${host}/v2/auth",service="${config.SERVER_HOSTNAME}"`;
   const { route } = request;
+  let header = `Bearer realm="${realmOrigin(config, request)}/v2/auth",service="${config.SERVER_HOSTNAME}"`;
   if ("name" in route && /^[a-z0-9._/-]{1,255}$/.test(route.name)) {
     const reads = request.raw.method === "GET" || request.raw.method === "HEAD";
     header += `,scope="repository:${route.name}:${reads ? "pull" : "pull,push"}"`;
   }
   return header;
+}
 
-  function realmHost(hostname: string, { raw }: RegistryRequest): string {
-    // Without a configured name (the embedded default) the name that the client used is the one that works for it.
-    const asked = hostname === DEFAULT_HOSTNAME ? raw.headers.get("host") : null;
-    if (asked !== null && /^[A-Za-z0-9.:[\]_-]{1,255}$/.test(asked)) {
-      return `${raw.url.startsWith("https:") ? "https" : "http"}://${asked}`;
-    }
-    return `${config.PREFERRED_URL_SCHEME}://${hostname}`;
+/** Without a configured name (the embedded default) the one that the client used is the one that works for it. */
+function realmOrigin(config: Deps["config"], request: RegistryRequest): string {
+  if (config.SERVER_HOSTNAME === DEFAULT_HOSTNAME && /^[A-Za-z0-9.:[\]_-]{1,255}$/.test(request.host)) {
+    return `${request.scheme}://${request.host}`;
   }
+  return `${config.PREFERRED_URL_SCHEME}://${config.SERVER_HOSTNAME}`;
 }
 
 const DEFAULT_HOSTNAME = "localhost:8080";

@@ -1,4 +1,4 @@
-import { AppError, type ErrorCode } from "../../lib/errors.ts";
+import type { AppError, ErrorCode } from "../../lib/errors.ts";
 
 /** Codes of the OCI distribution-spec, and the ones that docker's registry and Quay add to them. */
 export type WireCode =

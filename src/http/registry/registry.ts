@@ -1,5 +1,6 @@
 import type { Deps } from "../../domain/deps.ts";
 import { createManifestLookup } from "../../domain/manifest_lookup.ts";
+import { createUploadWorkspace, type UploadWorkspace } from "../../domain/upload_workspace.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
 import { challengeHeaders, type RegistryRequest, requireToken } from "./base.ts";
@@ -13,11 +14,17 @@ import { handleTags } from "./tags.ts";
 import { handleToken } from "./token.ts";
 import { handleUploads } from "./uploads.ts";
 
-/** What the mounting server knows of a request besides the request itself. */
+/** What the mounting server knows of a request besides the request itself; read only where it is needed. */
 export interface RegistryContext {
   readonly requestId: string;
   readonly clientAddress: string;
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  /** Takes the name of the handler, for metrics and the log. */
+  set route(kind: string);
 }
+
+type RegistryDeps = ManifestDeps & { readonly uploads: UploadWorkspace };
 
 export type RegistryHandler = (raw: Request, context: RegistryContext) => Promise<Response>;
 
@@ -40,30 +47,47 @@ const METHODS: Readonly<Record<RegistryRoute["kind"], readonly string[]>> = {
  * Never rejects: each failure becomes a response, and an unexpected one is logged once.
  */
 export function registryRoutes(deps: Deps): RegistryHandler {
-  const manifestDeps: ManifestDeps = { ...deps, lookup: createManifestLookup(deps) };
+  const own: RegistryDeps = { ...deps, lookup: createManifestLookup(deps), uploads: createUploadWorkspace() };
 
   return async (raw, context) => {
     const { path, search } = splitUrl(raw.url);
     const route = parseRegistryPath(path);
     if (route === undefined) return unknownRoute();
-    const request: RegistryRequest = {
-      raw,
-      route,
-      search,
-      requestId: context.requestId,
-      clientAddress: context.clientAddress,
-    };
+    context.route = route.kind;
+    const request = new ReadRequest(raw, route, search, context);
     const methods = METHODS[route.kind];
     if (!methods.includes(raw.method)) return methodNotAllowed(methods.join(", "));
     try {
-      return await dispatch(manifestDeps, request);
+      return await dispatch(own, request);
     } catch (thrown) {
       return failure(deps, request, thrown);
     }
   };
 }
 
-function dispatch(deps: ManifestDeps, request: RegistryRequest): Promise<Response> {
+/** A request whose path was read. The context is asked for nothing that no handler asks for. */
+class ReadRequest implements RegistryRequest {
+  constructor(
+    readonly raw: Request,
+    readonly route: RegistryRoute,
+    readonly search: string,
+    private readonly context: RegistryContext,
+  ) {}
+  get requestId(): string {
+    return this.context.requestId;
+  }
+  get clientAddress(): string {
+    return this.context.clientAddress;
+  }
+  get scheme(): "http" | "https" {
+    return this.context.scheme;
+  }
+  get host(): string {
+    return this.context.host;
+  }
+}
+
+function dispatch(deps: RegistryDeps, request: RegistryRequest): Promise<Response> {
   const { route } = request;
   switch (route.kind) {
     case "manifest":

@@ -1,0 +1,147 @@
+import type { Sql } from "../drivers/database/postgres.ts";
+import {
+  deleteManifestParents,
+  type ManifestRow,
+  selectManifests,
+} from "../drivers/database/queries/manifest.ts";
+import {
+  endTag,
+  endTagsOf,
+  insertTag,
+  lockTag,
+  prolongHiddenTag,
+  selectEndedTagExists,
+  selectLiveTag,
+  selectTagNames,
+  selectTagNamesOf,
+  updateTagEnd,
+} from "../drivers/database/queries/tag.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Deps } from "./deps.ts";
+
+/** Takes the tags' locks in one order, so that two pushes of the same tags cannot wait for each other. */
+export async function lockTags(tx: Sql, repositoryId: number, names: readonly string[]): Promise<void> {
+  for (const name of [...new Set(names)].sort()) await lockTag(tx, repositoryId, name);
+}
+
+/**
+ * Points `name` at a manifest from `nowMs` on. The old row is ended, not deleted, and stays restorable for the
+ * namespace's time-machine window. The same manifest again only sets the tag's end.
+ * @param tx a transaction that holds the tag's lock ({@link lockTags}); the caller has checked write permission
+ * @param tag.endMs when it ends by itself, epoch milliseconds; null for never
+ * @param tag.reversion it is a restored tag
+ */
+export async function pointTag(
+  tx: Sql,
+  tag: {
+    repositoryId: number;
+    name: string;
+    manifestId: number;
+    nowMs: number;
+    endMs: number | null;
+    reversion?: boolean;
+  },
+): Promise<void> {
+  const { repositoryId, name, manifestId, nowMs, endMs, reversion = false } = tag;
+  const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+  if (live?.manifestId === manifestId && !reversion) {
+    if (live.endMs !== endMs) await updateTagEnd(tx, live.id, endMs);
+    return;
+  }
+  if (live !== undefined) await endTag(tx, repositoryId, name, nowMs);
+  await insertTag(tx, { repositoryId, name, manifestId, startMs: nowMs, endMs, hidden: false, reversion });
+}
+
+/**
+ * Keeps a manifest that has no tag: under a hidden tag that ends at `endMs`, or never when that is null. One hidden tag
+ * a manifest; asked again it only lives longer.
+ */
+export async function keepUntagged(
+  tx: Sql,
+  manifest: { repositoryId: number; manifestId: number; nowMs: number; endMs: number | null },
+): Promise<void> {
+  const { repositoryId, manifestId, nowMs, endMs } = manifest;
+  if (await prolongHiddenTag(tx, manifestId, endMs, nowMs)) return;
+  const name = `$temp-${crypto.randomUUID()}`;
+  await insertTag(tx, {
+    repositoryId,
+    name,
+    manifestId,
+    startMs: nowMs,
+    endMs,
+    hidden: true,
+    reversion: false,
+  });
+}
+
+/**
+ * Ends a tag; it can be restored for the namespace's time-machine window.
+ * @param repositoryId the caller has checked write permission
+ * @returns whether there was a live tag of that name
+ */
+export function deleteTag(
+  { sql, now }: Pick<Deps, "sql" | "now">,
+  repositoryId: number,
+  name: string,
+): Promise<boolean> {
+  return sql.begin(async (tx) => {
+    await lockTag(tx, repositoryId, name);
+    return await endTag(tx, repositoryId, name, now()) !== undefined;
+  });
+}
+
+/**
+ * Makes a manifest unreadable at once: ends its tags, hidden ones too, and lets the indexes go that hold it. Its tags can
+ * be restored like any other; garbage collection takes it once they cannot.
+ * @param repositoryId the caller has checked write permission
+ * @returns the tags that were ended, `undefined` when no such manifest was there
+ */
+export function deleteManifest(
+  { sql, now }: Pick<Deps, "sql" | "now">,
+  repositoryId: number,
+  digest: Digest,
+): Promise<string[] | undefined> {
+  return sql.begin(async (tx) => {
+    const nowMs = now();
+    const [manifest] = await selectManifests(
+      tx,
+      repositoryId,
+      [digest],
+      nowMs,
+    ) as (ManifestRow | undefined)[];
+    if (manifest === undefined) return undefined;
+    await lockTags(tx, repositoryId, await selectTagNamesOf(tx, manifest.id, nowMs));
+    const ended = await endTagsOf(tx, manifest.id, nowMs);
+    await deleteManifestParents(tx, manifest.id);
+    return ended;
+  });
+}
+
+/** Whether a tag that is not there was there once and can still be restored. */
+export function tagIsInHistory(
+  { sql }: Pick<Deps, "sql">,
+  repositoryId: number,
+  name: string,
+): Promise<boolean> {
+  return selectEndedTagExists(sql, repositoryId, name);
+}
+
+/** One page of live tags in byte order. */
+export interface TagPage {
+  readonly names: readonly string[];
+  /** There are more after the last one. */
+  readonly more: boolean;
+}
+
+/**
+ * @param page.after the last name of the page before, `""` for the first
+ * @param page.limit names at most
+ */
+export async function listTags(
+  { sql, now }: Pick<Deps, "sql" | "now">,
+  repositoryId: number,
+  page: { after: string; limit: number },
+): Promise<TagPage> {
+  const names = await selectTagNames(sql, repositoryId, { ...page, limit: page.limit + 1, nowMs: now() });
+  return { names: names.slice(0, page.limit), more: names.length > page.limit };
+}

@@ -1,0 +1,139 @@
+import type { Sql } from "../postgres.ts";
+
+export interface TagRow {
+  readonly id: number;
+  readonly name: string;
+  readonly manifestId: number;
+  readonly startMs: number;
+  /** Null: the tag does not end by itself. */
+  readonly endMs: number | null;
+}
+
+const columns = (sql: Sql) =>
+  sql`id, name, manifest_id as "manifestId", lifetime_start_ms as "startMs", lifetime_end_ms as "endMs"`;
+
+const alive = (sql: Sql, nowMs: number) => sql`(lifetime_end_ms is null or lifetime_end_ms > ${nowMs})`;
+
+/**
+ * Waits for every other change of that tag to end, until this transaction does. Row locks would not do: two pushes of a
+ * new tag find no row to lock.
+ */
+export async function lockTag(sql: Sql, repositoryId: number, name: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`tag:${repositoryId}:${name}`}, 0))`;
+}
+
+export async function selectLiveTag(
+  sql: Sql,
+  repositoryId: number,
+  name: string,
+  nowMs: number,
+): Promise<TagRow | undefined> {
+  const [row] = await sql<TagRow[]>`
+    select ${columns(sql)} from tag
+    where repository_id = ${repositoryId} and name = ${name} and not hidden and ${alive(sql, nowMs)}
+    order by lifetime_start_ms desc, id desc limit 1`;
+  return row;
+}
+
+/** Whether the time machine still holds an ended tag of that name. */
+export async function selectEndedTagExists(sql: Sql, repositoryId: number, name: string): Promise<boolean> {
+  const rows = await sql`
+    select from tag where repository_id = ${repositoryId} and name = ${name} and not hidden limit 1`;
+  return rows.length > 0;
+}
+
+/** A page of live tag names in byte order, starting after `after`. Served by the index of live tags by name. */
+export async function selectTagNames(
+  sql: Sql,
+  repositoryId: number,
+  options: { after: string; limit: number; nowMs: number },
+): Promise<string[]> {
+  const { after, limit, nowMs } = options;
+  const rows = await sql<{ name: string }[]>`
+    (select name from tag where repository_id = ${repositoryId} and name > ${after} and not hidden
+       and lifetime_end_ms is null order by name limit ${limit})
+    union
+    (select name from tag where repository_id = ${repositoryId} and name > ${after} and not hidden
+       and lifetime_end_ms > ${nowMs} order by name limit ${limit})
+    order by name limit ${limit}`;
+  return rows.map((row) => row.name);
+}
+
+/**
+ * Expression for the end of tag rows at `nowMs`: of rows under one name no two may end in one millisecond, so the next
+ * free one before it is taken.
+ */
+const freeEnd = (sql: Sql, nowMs: number) =>
+  sql`(
+  select g.ms from generate_series(${nowMs}::bigint, ${nowMs}::bigint - 1000, -1) as g (ms)
+  where not exists (select from tag o
+    where o.repository_id = tag.repository_id and o.name = tag.name and o.lifetime_end_ms = g.ms)
+  limit 1)`;
+
+/** Ends the live tag of a name now. @returns the manifest it pointed at, or undefined when there was none */
+export async function endTag(
+  sql: Sql,
+  repositoryId: number,
+  name: string,
+  nowMs: number,
+): Promise<number | undefined> {
+  const [row] = await sql<{ manifestId: number }[]>`
+    update tag set lifetime_end_ms = ${freeEnd(sql, nowMs)}
+    where repository_id = ${repositoryId} and name = ${name} and not hidden and ${alive(sql, nowMs)}
+    returning manifest_id as "manifestId"`;
+  return row?.manifestId;
+}
+
+/** Names of the live tags of a manifest, hidden ones included. */
+export async function selectTagNamesOf(sql: Sql, manifestId: number, nowMs: number): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select name from tag where manifest_id = ${manifestId} and ${alive(sql, nowMs)} order by name`;
+  return rows.map((row) => row.name);
+}
+
+/** Ends every live tag of a manifest, hidden ones included. @returns the names that were visible */
+export async function endTagsOf(sql: Sql, manifestId: number, nowMs: number): Promise<string[]> {
+  const rows = await sql<{ name: string; hidden: boolean }[]>`
+    update tag set lifetime_end_ms = ${freeEnd(sql, nowMs)}
+    where manifest_id = ${manifestId} and ${alive(sql, nowMs)} returning name, hidden`;
+  return rows.filter((row) => !row.hidden).map((row) => row.name);
+}
+
+export async function insertTag(
+  sql: Sql,
+  row: {
+    repositoryId: number;
+    name: string;
+    manifestId: number;
+    startMs: number;
+    endMs: number | null;
+    hidden: boolean;
+    reversion: boolean;
+  },
+): Promise<void> {
+  await sql`
+    insert into tag (name, repository_id, manifest_id, lifetime_start_ms, lifetime_end_ms, hidden, reversion, tag_kind_id)
+    values (${row.name}, ${row.repositoryId}, ${row.manifestId}, ${row.startMs}, ${row.endMs}, ${row.hidden},
+      ${row.reversion}, (select id from tagkind where name = 'tag'))`;
+}
+
+export async function updateTagEnd(sql: Sql, id: number, endMs: number | null): Promise<void> {
+  await sql`update tag set lifetime_end_ms = ${endMs} where id = ${id}`;
+}
+
+/** Prolongs the live hidden tag of a manifest, never shortening it. @returns whether there was one */
+export async function prolongHiddenTag(
+  sql: Sql,
+  manifestId: number,
+  endMs: number | null,
+  nowMs: number,
+): Promise<boolean> {
+  const rows = await sql`
+    update tag set lifetime_end_ms =
+      case when lifetime_end_ms is null or ${endMs}::bigint is null then null
+        else greatest(lifetime_end_ms, ${endMs}::bigint) end
+    where id = (select id from tag where manifest_id = ${manifestId} and hidden and ${alive(sql, nowMs)}
+      order by lifetime_end_ms desc nulls first limit 1)
+    returning id`;
+  return rows.length > 0;
+}
