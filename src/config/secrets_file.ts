@@ -1,5 +1,6 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
+import { writeWholeFile } from "./durable_file.ts";
 
 const secretsSchema = z.object({ SECRET_KEY: z.string().min(16), DATABASE_SECRET_KEY: z.string().min(16) });
 export type Secrets = z.infer<typeof secretsSchema>;
@@ -23,13 +24,7 @@ export async function keepSecrets(dataDir: string): Promise<Secrets> {
   if (kept !== undefined) return kept;
   await Deno.mkdir(dataDir, { recursive: true });
   const secrets = newSecrets();
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    await writeDurably(draft, JSON.stringify(secrets, null, 2) + "\n");
-    await publish(draft, path);
-  } finally {
-    await Deno.remove(draft).catch(() => {});
-  }
+  await writeWholeFile(path, JSON.stringify(secrets, null, 2) + "\n", { mode: 0o600 });
   return await readSecrets(path) ?? secrets;
 }
 
@@ -48,33 +43,5 @@ export async function readSecrets(path: string): Promise<Secrets | undefined> {
     throw new Error(
       `${path} is damaged; put it back from a backup (what it encrypted cannot be read with new keys)`,
     );
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-  try {
-    const bytes = new TextEncoder().encode(text);
-    for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-    await file.syncData();
-  } finally {
-    file.close();
-  }
-}
-
-/** A hard link appears whole and never replaces what another start has published meanwhile. */
-async function publish(draft: string, path: string): Promise<void> {
-  try {
-    await Deno.link(draft, path);
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
-    // Some file systems (exFAT, some network mounts) have no hard links.
-    await Deno.rename(draft, path);
-  }
-  const folder = await Deno.open(path.slice(0, path.lastIndexOf("/")) || "/", { read: true });
-  try {
-    await folder.sync();
-  } finally {
-    folder.close();
   }
 }
