@@ -1,18 +1,37 @@
 import {
   applyPrototypes,
+  hasMirrorConfig,
+  insertDeletedRepository,
+  insertQueueItem,
   insertRepository,
+  isStarred,
+  markRepositoryForDeletion,
   REPOSITORY_STATE,
   type RepositoryRef,
   type RepositoryRow,
   type RepositoryState,
+  selectPublicRepositories,
+  selectRepositories,
   selectRepository,
+  updateRepositoryDescription,
+  updateRepositoryState,
+  updateRepositoryVisibility,
   type Visibility,
 } from "../drivers/database/queries/repository.ts";
 import { upsertUserPermission } from "../drivers/database/queries/repository_permission.ts";
+import { isOrganizationAdmin } from "../drivers/database/queries/team.ts";
 import { selectNamespace } from "../drivers/database/queries/user.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
 import { AppError } from "../lib/errors.ts";
-import { type Actor, canCreateRepository } from "./access.ts";
+import {
+  type Actor,
+  canAdministerRepository,
+  canCreateRepository,
+  canReadRepository,
+  canWriteRepository,
+  isGlobalReadonlySuperuser,
+} from "./access.ts";
+import { hasFullAccess, hasScope, refusal } from "./rights.ts";
 import type { Deps } from "./deps.ts";
 import { isRepositoryName } from "./names.ts";
 
@@ -91,9 +110,177 @@ export async function createOrFindRepository(
   return { repository, created };
 }
 
-/** 401 for nobody in particular, 403 for somebody without the right (api.md §0, "Unauthorised rule"). */
-export function refusal(actor: Actor): AppError {
-  return actor.kind === "anonymous"
-    ? new AppError("unauthenticated", "Requires authentication")
-    : new AppError("insufficient_scope", "Unauthorized");
+/**
+ * The repository, once `actor` may do `need` with it. Whoever may not sees no difference between a repository that is
+ * missing and one that is somebody else's.
+ * @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function openRepository(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
+  need: "read" | "write" | "admin",
+): Promise<RepositoryRow> {
+  const repository = await selectRepository(deps.sql, path.namespace, path.name);
+  if (repository === undefined) {
+    if (await canCreateRepository(deps, actor, path.namespace)) throw new AppError("not_found", "Not Found");
+    throw refusal(actor);
+  }
+  const allowed = need === "read"
+    ? await canReadRepository(deps, actor, repository)
+    : need === "write"
+    ? await canWriteRepository(deps, actor, repository)
+    : await canAdministerRepository(deps, actor, repository);
+  if (!allowed) throw refusal(actor);
+  return repository;
+}
+
+/** What the page of a repository shows to `actor`, who must be able to read it. */
+export async function describeRepository(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
+): Promise<{
+  repository: RepositoryRow;
+  canWrite: boolean;
+  canAdmin: boolean;
+  isStarred: boolean;
+  tagExpirationS: number;
+}> {
+  const repository = await openRepository(deps, actor, path, "read");
+  const owner = await selectNamespace(deps.sql, repository.namespace);
+  return {
+    repository,
+    canWrite: repository.state === REPOSITORY_STATE.NORMAL &&
+      await canWriteRepository(deps, actor, repository),
+    canAdmin: await canAdministerRepository(deps, actor, repository),
+    isStarred: actor.kind === "user" && await isStarred(deps.sql, repository.id, actor.id),
+    tagExpirationS: owner?.tagExpirationS ?? 0,
+  };
+}
+
+/** @param repository opened by the caller for `write` */
+export async function setDescription(
+  deps: Pick<Deps, "sql">,
+  repository: RepositoryRef,
+  text: string,
+): Promise<void> {
+  await updateRepositoryDescription(deps.sql, repository.id, text);
+}
+
+/** @param repository opened by the caller for `admin` */
+export async function setVisibility(
+  deps: Pick<Deps, "sql">,
+  repository: RepositoryRef,
+  visibility: Visibility,
+): Promise<void> {
+  await updateRepositoryVisibility(deps.sql, repository.id, visibility);
+}
+
+/**
+ * @param repository opened by the caller for `admin`
+ * @throws {AppError} `invalid_request` for MIRROR without a mirror, and for states that nobody sets by hand
+ */
+export async function setState(
+  deps: Pick<Deps, "sql">,
+  repository: RepositoryRef,
+  state: string,
+): Promise<void> {
+  if (state !== "NORMAL" && state !== "READ_ONLY" && state !== "MIRROR") {
+    throw new AppError("invalid_request", `${state} is not a valid state`);
+  }
+  if (state === "MIRROR" && !await hasMirrorConfig(deps.sql, repository.id)) {
+    throw new AppError("invalid_request", "The repository has no mirror configuration");
+  }
+  await updateRepositoryState(deps.sql, repository.id, REPOSITORY_STATE[state]);
+}
+
+/**
+ * Hides the repository at once and frees its name; its content goes with the queue `repositorygc`. Done twice at once,
+ * one caller learns that it was not there.
+ * @param repository opened by the caller for `admin`
+ * @throws {AppError} `not_found`
+ */
+export async function deleteRepository(
+  deps: Pick<Deps, "sql" | "now">,
+  repository: RepositoryRef,
+): Promise<void> {
+  const nowMs = deps.now();
+  await deps.sql.begin(async (tx) => {
+    if (!await markRepositoryForDeletion(tx, repository.id)) throw new AppError("not_found", "Not Found");
+    const queueId = await insertQueueItem(tx, {
+      queueName: `repositorygc/${repository.namespaceId}/${repository.id}/`,
+      body: JSON.stringify({ marker_id: null, repository_id: repository.id, original_name: repository.name }),
+      nowMs,
+      retries: 5,
+    });
+    await insertDeletedRepository(tx, {
+      repositoryId: repository.id,
+      originalName: repository.name,
+      queueId,
+      nowMs,
+    });
+  });
+}
+
+export interface RepositoryPage {
+  readonly repositories: RepositoryRow[];
+  /** Where the next page starts; undefined on the last one. */
+  readonly next: string | undefined;
+}
+
+/**
+ * The repositories of `namespace` that `actor` may see, by name. The page costs the same wherever it is.
+ * @param after the last name of the page before, or `""`
+ */
+export async function listRepositories(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  options: { namespace: string; after: string; limit: number; publicOnly?: boolean },
+): Promise<RepositoryPage> {
+  const owner = await selectNamespace(deps.sql, options.namespace);
+  if (owner === undefined) return { repositories: [], next: undefined };
+  const readerId = hasScope(actor, "repo:read") && actor.kind !== "anonymous" && "id" in actor
+    ? actor.id
+    : null;
+  const all = hasFullAccess(deps.config, actor) || isGlobalReadonlySuperuser(deps.config, actor) ||
+    readerId !== null &&
+      (readerId === owner.id ||
+        owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
+  const rows = await selectRepositories(deps.sql, {
+    namespaceId: owner.id,
+    scope: options.publicOnly
+      ? { kind: "visible", userId: null }
+      : all
+      ? { kind: "all" }
+      : { kind: "visible", userId: readerId },
+    kind: "image",
+    afterName: options.after,
+    limit: options.limit + 1,
+  });
+  return page(rows, options.limit, (row) => row.name);
+}
+
+/** Public repositories of everybody, oldest first; strangers see none without `FEATURE_ANONYMOUS_ACCESS`. */
+export async function listPublicRepositories(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  options: { after: string; limit: number },
+): Promise<RepositoryPage> {
+  if (actor.kind === "anonymous" && !deps.config.FEATURE_ANONYMOUS_ACCESS) {
+    return { repositories: [], next: undefined };
+  }
+  const afterId = Number(options.after || 0);
+  const rows = await selectPublicRepositories(deps.sql, {
+    kind: "image",
+    afterId: Number.isSafeInteger(afterId) ? afterId : 0,
+    limit: options.limit + 1,
+  });
+  return page(rows, options.limit, (row) => `${row.id}`);
+}
+
+function page(rows: RepositoryRow[], limit: number, key: (row: RepositoryRow) => string): RepositoryPage {
+  const repositories = rows.slice(0, limit);
+  const last = repositories.at(-1);
+  return { repositories, next: rows.length > limit && last !== undefined ? key(last) : undefined };
 }

@@ -29,6 +29,8 @@ export interface RepositoryRef {
 
 export interface RepositoryRow extends RepositoryRef {
   readonly description: string | null;
+  /** Lets a status badge be shown for a private repository. */
+  readonly badgeToken: string;
 }
 
 function columns(sql: Sql) {
@@ -50,7 +52,7 @@ export async function selectRepository(
   name: string,
 ): Promise<RepositoryRow | undefined> {
   const [row] = await sql<RepositoryRow[]>`
-    select ${columns(sql)}, r.description from ${joined(sql)}
+    select ${columns(sql)}, r.description, r.badge_token as "badgeToken" from ${joined(sql)}
     where n.username = ${namespace} and not n.robot and r.name = ${name}
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION}`;
   return row;
@@ -118,6 +120,18 @@ export async function updateRepositoryState(sql: Sql, id: number, state: Reposit
     update repository set state = ${state} where id = ${id} and state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION}`;
 }
 
+export async function hasMirrorConfig(sql: Sql, repositoryId: number): Promise<boolean> {
+  const [row] = await sql<{ mirrored: boolean }[]>`
+    select exists (select from repomirrorconfig where repository_id = ${repositoryId}) as mirrored`;
+  return row?.mirrored === true;
+}
+
+export async function isStarred(sql: Sql, repositoryId: number, userId: number): Promise<boolean> {
+  const [row] = await sql<{ starred: boolean }[]>`
+    select exists (select from star where repository_id = ${repositoryId} and user_id = ${userId}) as starred`;
+  return row?.starred === true;
+}
+
 /** Takes the name away and hides the repository. @returns whether it was there to be marked */
 export async function markRepositoryForDeletion(sql: Sql, id: number): Promise<boolean> {
   const marked = await sql`
@@ -163,7 +177,7 @@ export function selectRepositories(
         p.user_id = ${scope.userId}::integer
         or p.team_id in (select team_id from teammember where user_id = ${scope.userId}::integer))))`;
   return sql<RepositoryRow[]>`
-    select ${columns(sql)}, r.description from ${joined(sql)}
+    select ${columns(sql)}, r.description, r.badge_token as "badgeToken" from ${joined(sql)}
     where r.namespace_user_id = ${options.namespaceId} and r.name > ${options.afterName} and k.name = ${options.kind}
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} ${visible}
     order by r.name limit ${options.limit}`;
@@ -174,7 +188,7 @@ export function selectPublicRepositories(
   options: { kind: "image" | "application"; afterId: number; limit: number },
 ): Promise<RepositoryRow[]> {
   return sql<RepositoryRow[]>`
-    select ${columns(sql)}, r.description from ${joined(sql)}
+    select ${columns(sql)}, r.description, r.badge_token as "badgeToken" from ${joined(sql)}
     where v.name = 'public' and r.id > ${options.afterId} and k.name = ${options.kind}
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} and n.enabled
     order by r.id limit ${options.limit}`;

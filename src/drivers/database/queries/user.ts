@@ -166,3 +166,8 @@ export async function insertDeletedNamespace(
     values (${row.namespaceId}, to_timestamp(${row.nowMs / 1000}) at time zone 'utc', ${row.originalUsername},
       ${row.originalEmail}, ${row.queueId})`;
 }
+
+/** Held until the transaction ends, so that of several first users one comes first. */
+export async function lockAccounts(sql: Sql): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('quaylet first user'))`;
+}

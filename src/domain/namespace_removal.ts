@@ -1,0 +1,42 @@
+import {
+  deleteMirrorsOfRobots,
+  deleteRobotAccounts,
+  deleteRobotReferences,
+  selectRobots,
+} from "../drivers/database/queries/robot.ts";
+import { insertQueueItem } from "../drivers/database/queries/repository.ts";
+import { deleteMembershipsOf } from "../drivers/database/queries/team.ts";
+import { anonymizeAccount, insertDeletedNamespace, type UserRow } from "../drivers/database/queries/user.ts";
+import type { Deps } from "./deps.ts";
+
+/**
+ * Frees the name and e-mail of a person or organization, ends its robots and memberships, and queues its content for
+ * deletion. Robots go at once: their names start with the freed one and would belong to whoever takes it next.
+ * @param account the caller has checked permission and what speaks against it
+ */
+export async function removeNamespace(deps: Pick<Deps, "sql" | "now">, account: UserRow): Promise<void> {
+  const nowMs = deps.now();
+  await deps.sql.begin(async (tx) => {
+    const robots = (await selectRobots(tx, account.username, null)).map((robot) => robot.id);
+    if (robots.length > 0) {
+      await deleteMirrorsOfRobots(tx, robots);
+      await deleteRobotReferences(tx, robots);
+      await deleteRobotAccounts(tx, robots);
+    }
+    await deleteMembershipsOf(tx, account.id);
+    await anonymizeAccount(tx, account.id);
+    const queueId = await insertQueueItem(tx, {
+      queueName: `namespacegc/${account.id}/`,
+      body: JSON.stringify({ namespace_id: account.id, original_username: account.username }),
+      nowMs,
+      retries: 5,
+    });
+    await insertDeletedNamespace(tx, {
+      namespaceId: account.id,
+      originalUsername: account.username,
+      originalEmail: account.email,
+      queueId,
+      nowMs,
+    });
+  });
+}

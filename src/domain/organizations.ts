@@ -1,0 +1,128 @@
+import {
+  insertTeam,
+  insertTeamMember,
+  isOrganizationMember,
+  selectTeams,
+  type TeamListing,
+} from "../drivers/database/queries/team.ts";
+import {
+  selectAccount,
+  selectNamespace,
+  selectOrganizationsOf,
+  selectUserById,
+  type UserRow,
+} from "../drivers/database/queries/user.ts";
+import { AppError } from "../lib/errors.ts";
+import { type Actor, canCreateOrganization, isGlobalReadonlySuperuser } from "./access.ts";
+import { checkEmail, claimAccount } from "./accounts.ts";
+import type { Deps } from "./deps.ts";
+import { checkAccountName } from "./names.ts";
+import { removeNamespace } from "./namespace_removal.ts";
+import { canAdministerNamespace, isOperator, refusal, requirePerson } from "./rights.ts";
+
+/** The team that every organization starts with. */
+const OWNERS = "owners";
+
+/**
+ * Creates an organization with the team `owners`, and its creator in it.
+ * @param options.owner a user who becomes the owner when the operator, who is nobody's account, creates it
+ * @throws {AppError} `name_invalid`, `invalid_request`, `already_exists`, `insufficient_scope`, `unauthenticated`
+ */
+export async function createOrganization(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  wanted: { name: string; email?: string | undefined; owner?: string | undefined },
+): Promise<UserRow> {
+  const ownerId = await ownerOfNew(deps, actor, wanted.owner);
+  checkAccountName("Organization name", wanted.name);
+  // The operator has no mail client at hand: the address can follow.
+  if (!isOperator(actor) || wanted.email !== undefined) checkEmail(deps, wanted.email);
+  if (await selectAccount(deps.sql, wanted.name) !== undefined) {
+    throw new AppError("already_exists", "A user or organization with this name already exists");
+  }
+  return await deps.sql.begin(async (tx) => {
+    const id = await claimAccount(deps, tx, {
+      username: wanted.name,
+      email: wanted.email,
+      passwordHash: null,
+      kind: "organization",
+    });
+    const teamId = await insertTeam(tx, { organizationId: id, name: OWNERS, role: "admin", description: "" });
+    if (teamId === undefined) throw new Error("a new organization had a team already");
+    if (ownerId !== undefined) await insertTeamMember(tx, teamId, ownerId);
+    const created = await selectUserById(tx, id);
+    if (created === undefined) throw new Error("a new organization was not there");
+    return created;
+  });
+}
+
+async function ownerOfNew(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  owner: string | undefined,
+): Promise<number | undefined> {
+  if (isOperator(actor)) {
+    if (owner === undefined) return undefined;
+    const user = await selectNamespace(deps.sql, owner);
+    if (user === undefined || user.organization) throw new AppError("not_found", "User not found");
+    return user.id;
+  }
+  const { id } = requirePerson(actor, "user:admin");
+  if (!canCreateOrganization(deps.config, actor)) throw refusal(actor);
+  return id;
+}
+
+/** The organization of that name. @throws {AppError} `not_found`, also for users */
+export async function findOrganization(deps: Pick<Deps, "sql">, name: string): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  if (account === undefined || !account.organization) {
+    throw new AppError("not_found", "Organization not found");
+  }
+  return account;
+}
+
+/**
+ * The organization, once `actor` may administer it. To others a missing organization looks like a foreign one.
+ * @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function openOrganization(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  const found = account !== undefined && account.organization ? account : undefined;
+  const asked = found ?? { id: -1, username: name, organization: true };
+  if (!await canAdministerNamespace(deps, actor, asked)) throw refusal(actor);
+  if (found === undefined) throw new AppError("not_found", "Organization not found");
+  return found;
+}
+
+/** Frees the name at once; the content goes with the queue `namespacegc`. */
+export async function deleteOrganization(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  name: string,
+): Promise<void> {
+  await removeNamespace(deps, await openOrganization(deps, actor, name));
+}
+
+/** What `actor` may see of an organization: everybody its name, members the teams, administrators the settings. */
+export async function describeOrganization(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+): Promise<{ organization: UserRow; isAdmin: boolean; isMember: boolean; teams: TeamListing[] | undefined }> {
+  const organization = await findOrganization(deps, name);
+  const userId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
+  const isAdmin = await canAdministerNamespace(deps, actor, organization);
+  const isMember = userId !== null && await isOrganizationMember(deps.sql, organization.id, userId);
+  const seesTeams = isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor);
+  const teams = seesTeams ? await selectTeams(deps.sql, organization.id, userId) : undefined;
+  return { organization, isAdmin, isMember, teams };
+}
+
+/** The organizations in whose teams the person is. */
+export function listOrganizationsOf(deps: Pick<Deps, "sql">, person: { id: number }) {
+  return selectOrganizationsOf(deps.sql, person.id);
+}

@@ -1,0 +1,141 @@
+import {
+  deleteTeamPermission,
+  deleteUserPermission,
+  type RepositoryRole,
+  selectTeamGrants,
+  selectUserGrants,
+  type TeamGrant,
+  upsertTeamPermission,
+  upsertUserPermission,
+  type UserGrant,
+} from "../drivers/database/queries/repository_permission.ts";
+import type { RepositoryRef } from "../drivers/database/queries/repository.ts";
+import { selectMembersAmong, selectTeam } from "../drivers/database/queries/team.ts";
+import { selectAccount } from "../drivers/database/queries/user.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Deps } from "./deps.ts";
+
+export type { RepositoryRole, TeamGrant };
+/** A grant, and whether its holder is in a team of the organization (undefined in a user's own namespace). */
+export type PersonGrant = UserGrant & { readonly isMember: boolean | undefined };
+
+type PermissionDeps = Pick<Deps, "sql">;
+
+// Every function here: the caller has opened the repository for `admin`.
+
+/** Gives a user or robot that role. @throws {AppError} `invalid_request`: unknown user, the owner, a foreign robot */
+export async function setUserPermission(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  username: string,
+  role: RepositoryRole,
+): Promise<PersonGrant> {
+  const userId = await grantee(deps, repository, username);
+  await upsertUserPermission(deps.sql, { repositoryId: repository.id, userId, role });
+  return await getUserPermission(deps, repository, username);
+}
+
+/** @throws {AppError} `invalid_request`: unknown user or nothing to take away */
+export async function removeUserPermission(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  username: string,
+): Promise<void> {
+  const userId = await grantee(deps, repository, username);
+  if (!await deleteUserPermission(deps.sql, repository.id, userId)) {
+    throw new AppError("invalid_request", "User does not have permission for repo");
+  }
+}
+
+/** @throws {AppError} `not_found` */
+export async function getUserPermission(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  username: string,
+): Promise<PersonGrant> {
+  const [grant] = await withMembership(
+    deps,
+    repository,
+    await selectUserGrants(deps.sql, repository.id, username),
+  );
+  if (grant === undefined) throw new AppError("not_found", "User does not have permission for repo");
+  return grant;
+}
+
+export async function listUserPermissions(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+): Promise<PersonGrant[]> {
+  return await withMembership(deps, repository, await selectUserGrants(deps.sql, repository.id));
+}
+
+/** @throws {AppError} `invalid_request` when the organization has no such team */
+export async function setTeamPermission(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  team: string,
+  role: RepositoryRole,
+): Promise<TeamGrant> {
+  const teamId = await teamOf(deps, repository, team);
+  await upsertTeamPermission(deps.sql, { repositoryId: repository.id, teamId, role });
+  return { teamId, name: team, role };
+}
+
+export async function removeTeamPermission(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  team: string,
+): Promise<void> {
+  const teamId = await teamOf(deps, repository, team);
+  if (!await deleteTeamPermission(deps.sql, repository.id, teamId)) {
+    throw new AppError("invalid_request", "Team does not have permission for repo");
+  }
+}
+
+/** @throws {AppError} `not_found` */
+export async function getTeamPermission(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  team: string,
+): Promise<TeamGrant> {
+  const [grant] = await selectTeamGrants(deps.sql, repository.id, team);
+  if (grant === undefined) throw new AppError("not_found", "Team does not have permission for repo");
+  return grant;
+}
+
+export function listTeamPermissions(deps: PermissionDeps, repository: RepositoryRef): Promise<TeamGrant[]> {
+  return selectTeamGrants(deps.sql, repository.id);
+}
+
+async function grantee(deps: PermissionDeps, repository: RepositoryRef, username: string): Promise<number> {
+  const account = await selectAccount(deps.sql, username);
+  if (account === undefined || account.organization) {
+    throw new AppError("invalid_request", `User does not exist: ${username}`);
+  }
+  if (account.id === repository.namespaceId) {
+    throw new AppError("invalid_request", "Namespace owner must always be admin.");
+  }
+  if (account.robot && !username.startsWith(`${repository.namespace}+`)) {
+    throw new AppError("invalid_request", "Cannot give permission to a robot of another namespace");
+  }
+  return account.id;
+}
+
+async function teamOf(deps: PermissionDeps, repository: RepositoryRef, name: string): Promise<number> {
+  const team = repository.inOrganization
+    ? await selectTeam(deps.sql, repository.namespaceId, name)
+    : undefined;
+  if (team === undefined) throw new AppError("invalid_request", `Team does not exist: ${name}`);
+  return team.id;
+}
+
+async function withMembership(
+  deps: PermissionDeps,
+  repository: RepositoryRef,
+  grants: UserGrant[],
+): Promise<PersonGrant[]> {
+  if (!repository.inOrganization) return grants.map((grant) => ({ ...grant, isMember: undefined }));
+  const ids = grants.map((grant) => grant.userId);
+  const members = await selectMembersAmong(deps.sql, repository.namespaceId, ids);
+  return grants.map((grant) => ({ ...grant, isMember: members.has(grant.userId) }));
+}

@@ -1,0 +1,198 @@
+import { type Context, Hono } from "hono";
+import type { z } from "zod";
+import type { Deps } from "../../domain/deps.ts";
+import { asAppError } from "../../drivers/database/postgres.ts";
+import { isFreshLogin, type Session } from "../../domain/sessions.ts";
+import { AppError } from "../../lib/errors.ts";
+import { BodyTooLarge, readJson } from "./body.ts";
+import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
+import { corsHeaders } from "./cors.ts";
+import { errorResponse } from "./errors.ts";
+import { errorTypeRoutes } from "./error_type.ts";
+import { initializeRoutes } from "./initialize.ts";
+import { organizationRoutes } from "./organization.ts";
+import { repositoryRoutes } from "./repository.ts";
+import { repositoryPermissionRoutes } from "./repository_permission.ts";
+import { robotRoutes } from "./robot.ts";
+import { type ApiRequest, type Route, RouteTable } from "./route.ts";
+import { signInRoutes } from "./sign_in.ts";
+import { teamRoutes } from "./team.ts";
+import { userRoutes } from "./user.ts";
+
+/** Every route of the REST API: what answers requests, and what its description will be made of. */
+export const API_ROUTES: readonly Route[] = [
+  ...errorTypeRoutes,
+  ...initializeRoutes,
+  ...signInRoutes,
+  ...userRoutes,
+  ...organizationRoutes,
+  ...teamRoutes,
+  ...robotRoutes,
+  ...repositoryRoutes,
+  ...repositoryPermissionRoutes,
+];
+
+/** Where the API is mounted. */
+const ROOT = "/api/v1";
+const BROWSER = /(?:mozilla|firefox|chrome|chromium|safari|opera|opr|edge?|msie|trident|konqueror)[/ ]/i;
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
+
+/** Quay's REST API, to be mounted at `/api/v1`. */
+export function apiRoutes(deps: Deps): Hono {
+  const table = new RouteTable(API_ROUTES);
+  const baseUrl = `${deps.config.PREFERRED_URL_SCHEME}://${deps.config.SERVER_HOSTNAME}`;
+  const app = new Hono();
+  app.all("/*", async (c) => {
+    let methods: readonly string[] = [c.req.method === "HEAD" ? "GET" : c.req.method];
+    let response: Response;
+    try {
+      const path = decodePath(c);
+      const match = table.find(c.req.method, path);
+      if (match.kind === "method") methods = match.allowed;
+      if (c.req.method === "OPTIONS") response = new Response(null, { status: 200 });
+      else if (match.kind === "redirect") response = redirect(c);
+      else if (match.kind === "method") response = methodNotAllowed(match.allowed);
+      else if (match.kind === "none") throw new AppError("not_found", "Not Found");
+      else response = await answer(deps, c, match.route, match.params, baseUrl);
+    } catch (error) {
+      response = failure(deps, error, baseUrl);
+    }
+    const answered = c.newResponse(response.body, response);
+    for (const [name, value] of Object.entries(corsHeaders(deps.config, c.req.header("Origin"), methods))) {
+      answered.headers.set(name, value);
+    }
+    answered.headers.set("Cache-Control", "no-cache, no-store, must-revalidate");
+    return answered;
+  });
+  return app;
+}
+
+/** Guards in the order in which Quay has them, then the handler. */
+async function answer(
+  deps: Deps,
+  c: Context,
+  route: Route,
+  params: Record<string, string>,
+  baseUrl: string,
+): Promise<Response> {
+  const { config } = deps;
+  const client = await identifyClient(deps, c);
+  const changes = !SAFE_METHODS.includes(c.req.method);
+  if (changes && !client.byToken && route.skipCsrf !== true) checkCsrf(client.session, c);
+  refuseBrowserNavigation(deps, c);
+  if (
+    !config.FEATURE_ANONYMOUS_ACCESS && client.actor.kind === "anonymous" && route.allowAnonymous !== true
+  ) {
+    return Response.json({ error: "Anonymous access is not allowed" }, { status: 401 });
+  }
+  if (changes && config.REGISTRY_STATE === "readonly" && route.allowReadonly !== true) {
+    throw new AppError(
+      "registry_readonly",
+      "System is currently read-only. Pulls will succeed but all write operations are currently suspended.",
+    );
+  }
+  if (route.freshLogin === true) requireFreshLogin(deps, client);
+  let newSession = false;
+  const request: ApiRequest = {
+    deps,
+    actor: client.actor,
+    params,
+    body: route.body === undefined ? undefined : await parseBody(route.body, c.req.raw),
+    query: route.query === undefined ? undefined : parseQuery(route.query, c),
+    baseUrl,
+    setSession: (session: Session) => {
+      newSession = true;
+      writeSession(deps, c, session);
+    },
+  };
+  const { status, json, headers } = await route.handle(request);
+  if (!newSession && client.session !== undefined && client.actor.kind === "user") {
+    renewSession(deps, c, client.session);
+  }
+  return json === undefined
+    ? new Response(null, { status, headers: { ...headers } })
+    : Response.json(json, { status, headers: { ...headers } });
+}
+
+/** A link in a page must not make a signed-in browser show API answers (`BROWSER_API_CALLS_XHR_ONLY`). */
+function refuseBrowserNavigation(deps: Deps, c: Context): void {
+  if (!deps.config.BROWSER_API_CALLS_XHR_ONLY || c.req.method !== "GET") return;
+  if (!BROWSER.test(c.req.header("User-Agent") ?? "")) return;
+  if (c.req.header("X-Requested-With")?.toLowerCase() !== "xmlhttprequest") throw new XhrRequired();
+}
+
+class XhrRequired extends Error {}
+
+function requireFreshLogin(deps: Deps, client: Client): void {
+  if (client.byToken || client.actor.kind !== "user") return;
+  if (client.session === undefined || !isFreshLogin(deps.config, client.session, deps.now())) {
+    throw new AppError("fresh_login_required", "The action requires a fresh login to succeed.");
+  }
+}
+
+async function parseBody(schema: z.ZodType, request: Request): Promise<unknown> {
+  const value = await readJson(request);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  if (value === undefined) throw new AppError("invalid_request", "Missing JSON body");
+  throw invalid(parsed.error);
+}
+
+function parseQuery(schema: z.ZodType, c: Context): unknown {
+  const values = c.req.query();
+  if (Object.values(values).some((value) => value.includes("\0"))) {
+    throw new AppError("invalid_request", "NUL is not allowed in texts");
+  }
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error);
+}
+
+function invalid(error: z.ZodError): AppError {
+  const [issue] = error.issues;
+  const where = issue?.path.map(String).join(".") || "body";
+  return new AppError("invalid_request", `${where}: ${issue?.message ?? "invalid"}`);
+}
+
+/** The path below the API's root, percent-encodings resolved once, as Quay's server does before it looks at it. */
+function decodePath(c: Context): string {
+  const { pathname } = new URL(c.req.url);
+  let path: string;
+  try {
+    path = decodeURIComponent(pathname.startsWith(ROOT) ? pathname.slice(ROOT.length) : pathname);
+  } catch (cause) {
+    throw new AppError("invalid_request", "The path is not valid percent-encoded UTF-8", {}, { cause });
+  }
+  if (path.includes("\0")) throw new AppError("not_found", "Not Found");
+  return path;
+}
+
+/** To the same address with or without its last slash, method and body kept. */
+function redirect(c: Context): Response {
+  const { pathname, search } = new URL(c.req.url);
+  const target = pathname.endsWith("/") ? pathname.slice(0, -1) : `${pathname}/`;
+  // One leading slash only: "//host" would be another server.
+  return new Response(null, { status: 308, headers: { Location: target.replace(/^\/+/, "/") + search } });
+}
+
+function methodNotAllowed(allowed: readonly string[]): Response {
+  return Response.json({ message: "The method is not allowed for the requested URL." }, {
+    status: 405,
+    headers: { Allow: [...allowed, "OPTIONS"].join(", ") },
+  });
+}
+
+function failure(deps: Deps, error: unknown, baseUrl: string): Response {
+  if (error instanceof AppError) return errorResponse(error, baseUrl);
+  if (error instanceof BodyTooLarge) {
+    return Response.json({ message: "The request body is too large" }, { status: 413 });
+  }
+  if (error instanceof XhrRequired) {
+    const message = "API calls must be invoked with an X-Requested-With header if called from a browser";
+    return Response.json({ error: message }, { status: 400 });
+  }
+  const seen = asAppError(error);
+  if (seen !== undefined) return errorResponse(seen, baseUrl);
+  deps.log.error("api request failed", { error });
+  return Response.json({ message: "Internal server error" }, { status: 500 });
+}

@@ -1,0 +1,33 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+
+export const avatarSchema = z.object({
+  name: z.string(),
+  hash: z.string().meta({ description: "SHA-256 of the e-mail address or name, lower-case." }),
+  color: z.string(),
+  kind: z.enum(["user", "org", "team", "robot", "app"]),
+});
+
+export type Avatar = z.infer<typeof avatarSchema>;
+
+const HUES = 16;
+
+/**
+ * What stands in for a picture: a hash to look one up by and a colour that stays the same.
+ * @param identity e-mail address, or the name where there is none
+ */
+export function avatar(kind: Avatar["kind"], name: string, identity: string = name): Avatar {
+  const hash = createHash("sha256").update((identity || name).trim().toLowerCase()).digest("hex");
+  const hue = Math.round((360 / HUES) * parseInt(hash.slice(0, 1), 16));
+  return { name, hash, color: hslHex(hue, 0.5, 0.45), kind };
+}
+
+function hslHex(hue: number, saturation: number, lightness: number): string {
+  const amplitude = saturation * Math.min(lightness, 1 - lightness);
+  const channel = (n: number) => {
+    const k = (n + hue / 30) % 12;
+    const value = lightness - amplitude * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return Math.round(255 * value).toString(16).padStart(2, "0");
+  };
+  return `#${channel(0)}${channel(8)}${channel(4)}`;
+}

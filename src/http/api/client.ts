@@ -1,0 +1,82 @@
+import type { Context } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { durationMs } from "../../config/duration.ts";
+import type { Config } from "../../config/schema.ts";
+import type { Actor } from "../../domain/access.ts";
+import type { Deps } from "../../domain/deps.ts";
+import { authenticateOauthToken } from "../../domain/oauth_tokens.ts";
+import {
+  actorOfSession,
+  isCsrfToken,
+  isSessionDue,
+  openSession,
+  sealSession,
+  type Session,
+} from "../../domain/sessions.ts";
+import { AppError } from "../../lib/errors.ts";
+
+/** Quay's name for its session cookie: it is not the CSRF token, which is inside. */
+export const SESSION_COOKIE = "_csrf_token";
+/** Browsers keep no cookie longer. */
+const LONGEST_COOKIE_S = 400 * 86_400;
+
+/** Who asks, and by what. */
+export interface Client {
+  readonly actor: Actor;
+  /** The browser's session, if it sent one that is ours; not looked at when a token was sent. */
+  readonly session: Session | undefined;
+  readonly byToken: boolean;
+}
+
+/** @throws {AppError} `invalid_token` for a Bearer token that is no good: falling back to the cookie would hide it */
+export async function identifyClient(deps: Deps, c: Context): Promise<Client> {
+  const bearer = /^bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "");
+  if (bearer !== null) {
+    return { actor: await authenticateOauthToken(deps, bearer[1] ?? ""), session: undefined, byToken: true };
+  }
+  const session = readSession(deps, c);
+  if (session === undefined) return { actor: { kind: "anonymous" }, session, byToken: false };
+  return { actor: await actorOfSession(deps, session), session, byToken: false };
+}
+
+/** The browser's session, if it sent one that is ours. */
+export function readSession(deps: Pick<Deps, "config" | "now">, c: Context): Session | undefined {
+  const cookie = getCookie(c, SESSION_COOKIE);
+  return cookie === undefined ? undefined : openSession(deps.config, cookie, deps.now());
+}
+
+/** Sends the session to the browser; with `FEATURE_PERMANENT_SESSIONS` it outlives the browser's window. */
+export function writeSession(deps: Pick<Deps, "config">, c: Context, session: Session): void {
+  const { config } = deps;
+  const lifetimeS = Math.floor(durationMs(config.SESSION_TIMEOUT) / 1000);
+  setCookie(c, SESSION_COOKIE, sealSession(config, session), {
+    path: "/",
+    httpOnly: true,
+    sameSite: "Lax",
+    secure: isSecure(config, c),
+    ...(config.FEATURE_PERMANENT_SESSIONS ? { maxAge: Math.min(lifetimeS, LONGEST_COOKIE_S) } : {}),
+  });
+}
+
+/** Keeps a session in use from running out. */
+export function renewSession(deps: Pick<Deps, "config" | "now">, c: Context, session: Session): void {
+  const nowMs = deps.now();
+  if (isSessionDue(deps.config, session, nowMs)) writeSession(deps, c, { ...session, issuedMs: nowMs });
+}
+
+/**
+ * @param form value of the parameter `_csrf_token`, where the surface has one
+ * @throws {AppError} `csrf_failed`
+ */
+export function checkCsrf(session: Session | undefined, c: Context): void {
+  const given = c.req.header("X-CSRF-Token") ?? c.req.query("_csrf_token");
+  if (session === undefined || given === undefined || !isCsrfToken(session, given)) {
+    throw new AppError("csrf_failed", "CSRF token was invalid or missing.");
+  }
+}
+
+function isSecure(config: Config, c: Context): boolean {
+  if (config.FORCE_NONSECURE_SESSION_COOKIE) return false;
+  return config.SESSION_COOKIE_SECURE || config.PREFERRED_URL_SCHEME === "https" ||
+    c.req.url.startsWith("https:");
+}

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { visibleEmail } from "../../domain/accounts.ts";
+import { createOrganization, deleteOrganization, describeOrganization } from "../../domain/organizations.ts";
+import { avatar, avatarSchema } from "./avatar.ts";
+import { optionalText } from "./fields.ts";
+import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
+
+const teamSchema = z.object({
+  name: z.string(),
+  description: z.string(),
+  role: z.enum(["admin", "creator", "member"]),
+  avatar: avatarSchema,
+  can_view: z.boolean(),
+  repo_count: z.int(),
+  member_count: z.int(),
+  is_synced: z.boolean(),
+});
+
+const organizationSchema = z.object({
+  name: z.string(),
+  email: z.string().meta({ description: "Empty for those who do not administer it." }),
+  avatar: avatarSchema,
+  is_admin: z.boolean(),
+  is_member: z.boolean(),
+  teams: z.record(z.string(), teamSchema).optional(),
+  ordered_teams: z.array(z.string()).optional(),
+  invoice_email: z.boolean().optional(),
+  invoice_email_address: z.string().nullable().optional(),
+  tag_expiration_s: z.int().optional(),
+  is_free_account: z.boolean().optional(),
+});
+
+export const organizationRoutes: readonly Route[] = [
+  defineRoute({
+    method: "POST",
+    path: "/organization/",
+    operationId: "createOrganization",
+    summary: "Creates an organization; its creator joins the team owners.",
+    scope: "user:admin",
+    body: z.object({ name: z.string(), email: optionalText, recaptcha_response: optionalText }),
+    responses: { 201: z.literal("Created") },
+    async handle({ deps, actor, body }) {
+      await createOrganization(deps, actor, { name: body.name, email: body.email });
+      return reply("Created", 201);
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/organization/{orgname}",
+    operationId: "getOrganization",
+    summary: "An organization as the caller may see it.",
+    responses: { 200: organizationSchema },
+    async handle({ deps, actor, params }) {
+      const { organization, isAdmin, isMember, teams } = await describeOrganization(
+        deps,
+        actor,
+        params.orgname,
+      );
+      const view: z.infer<typeof organizationSchema> = {
+        name: organization.username,
+        email: isAdmin ? visibleEmail(organization) : "",
+        avatar: avatar("org", organization.username, visibleEmail(organization)),
+        is_admin: isAdmin,
+        is_member: isMember,
+      };
+      if (teams !== undefined) {
+        view.teams = Object.fromEntries(teams.map((team) => [team.name, {
+          name: team.name,
+          description: team.description,
+          role: team.role,
+          avatar: avatar("team", team.name, `${organization.username}/${team.name}`),
+          can_view: isAdmin || team.isMember,
+          repo_count: team.repositoryCount,
+          member_count: team.memberCount,
+          is_synced: team.isSynced,
+        }]));
+        view.ordered_teams = teams.map((team) => team.name);
+      }
+      if (isAdmin) {
+        view.invoice_email = organization.invoiceEmail;
+        view.invoice_email_address = organization.invoiceEmailAddress;
+        view.tag_expiration_s = organization.tagExpirationS;
+        view.is_free_account = false;
+      }
+      return reply(view);
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/organization/{orgname}",
+    operationId: "deleteAdminedOrganization",
+    summary: "Deletes an organization: its name is free at once, its content goes in the background.",
+    scope: "org:admin",
+    responses: { 204: null },
+    freshLogin: true,
+    async handle({ deps, actor, params }) {
+      await deleteOrganization(deps, actor, params.orgname);
+      return NO_CONTENT;
+    },
+  }),
+];

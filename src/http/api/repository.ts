@@ -1,0 +1,237 @@
+import { z } from "zod";
+import type { Actor } from "../../domain/access.ts";
+import type { Deps } from "../../domain/deps.ts";
+import { requirePerson } from "../../domain/rights.ts";
+import {
+  createRepository,
+  deleteRepository,
+  describeRepository,
+  listPublicRepositories,
+  listRepositories,
+  openRepository,
+  REPOSITORY_STATE,
+  type RepositoryRow,
+  setDescription,
+  setState,
+  setVisibility,
+} from "../../domain/repositories.ts";
+import { openPageToken, sealPageToken } from "../../domain/secrets.ts";
+import { AppError } from "../../lib/errors.ts";
+import { booleanParam, successSchema } from "./fields.ts";
+import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
+
+const PAGE_SIZE = 100;
+const visibility = z.enum(["public", "private"]);
+const kind = z.enum(["image", "application"]);
+const state = z.enum(["NORMAL", "READ_ONLY", "MIRROR", "MARKED_FOR_DELETION", "ORG_MIRROR"]);
+
+const repositorySchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  kind,
+  description: z.string().nullable(),
+  is_public: z.boolean(),
+  is_organization: z.boolean(),
+  is_starred: z.boolean(),
+  status_token: z.string(),
+  trust_enabled: z.boolean(),
+  tag_expiration_s: z.int(),
+  is_free_account: z.boolean(),
+  state,
+  can_write: z.boolean(),
+  can_admin: z.boolean(),
+});
+
+const itemSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  description: z.string().nullable(),
+  is_public: z.boolean(),
+  kind,
+  state,
+});
+
+export const repositoryRoutes: readonly Route[] = [
+  defineRoute({
+    method: "POST",
+    path: "/repository",
+    operationId: "createRepo",
+    summary: "Creates a repository.",
+    scope: "repo:create",
+    body: z.object({
+      repository: z.string(),
+      visibility,
+      description: z.string(),
+      namespace: z.string().nullish(),
+      repo_kind: kind.nullish(),
+    }),
+    responses: { 201: z.object({ namespace: z.string(), name: z.string(), kind }) },
+    async handle({ deps, actor, body }) {
+      if (body.repo_kind === "application") {
+        throw new AppError("invalid_request", "Application repositories are not supported");
+      }
+      const namespace = body.namespace ?? requirePerson(actor, "user:read").username;
+      const { name } = await createRepository(deps, actor, {
+        namespace,
+        name: body.repository,
+        visibility: body.visibility,
+        description: body.description,
+      });
+      return reply({ namespace, name, kind: "image" }, 201);
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/repository",
+    operationId: "listRepos",
+    summary: "Repositories of a namespace, or public ones.",
+    scope: "repo:read",
+    query: z.object({
+      namespace: z.string().optional(),
+      public: booleanParam(false),
+      repo_kind: kind.default("image"),
+      next_page: z.string().optional(),
+    }),
+    responses: { 200: z.object({ repositories: z.array(itemSchema), next_page: z.string().optional() }) },
+    async handle({ deps, actor, query }) {
+      const { namespace } = query;
+      if (namespace === undefined && !query.public) {
+        throw new AppError("invalid_request", "namespace, starred or public are required for this API call");
+      }
+      if (query.repo_kind === "application") return reply({ repositories: [] });
+      const after = pageStart(deps, query.next_page);
+      const page = namespace === undefined
+        ? await listPublicRepositories(deps, actor, { after, limit: PAGE_SIZE })
+        : await listRepositories(deps, actor, {
+          namespace,
+          after,
+          limit: PAGE_SIZE,
+          publicOnly: query.public,
+        });
+      return reply({
+        repositories: page.repositories.map(itemView),
+        ...(page.next === undefined ? {} : { next_page: sealPageToken(deps, page.next) }),
+      });
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/repository/{repository}",
+    operationId: "getRepo",
+    summary: "A repository.",
+    scope: "repo:read",
+    responses: { 200: repositorySchema },
+    async handle({ deps, actor, params }) {
+      return reply(await repositoryView(deps, actor, params.repository));
+    },
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/repository/{repository}",
+    operationId: "updateRepo",
+    summary: "Changes the description.",
+    scope: "repo:write",
+    body: z.object({ description: z.string() }),
+    responses: { 200: successSchema },
+    async handle({ deps, actor, params, body }) {
+      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "write");
+      await setDescription(deps, repository, body.description);
+      return reply({ success: true });
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/repository/{repository}",
+    operationId: "deleteRepository",
+    summary: "Deletes a repository: its name is free at once, its content goes in the background.",
+    scope: "repo:admin",
+    responses: { 204: null },
+    async handle({ deps, actor, params }) {
+      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
+      await deleteRepository(deps, repository);
+      return NO_CONTENT;
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/repository/{repository}/changevisibility",
+    operationId: "changeRepoVisibility",
+    summary: "Makes a repository public or private.",
+    scope: "repo:admin",
+    body: z.object({ visibility }),
+    responses: { 200: successSchema },
+    async handle({ deps, actor, params, body }) {
+      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
+      await setVisibility(deps, repository, body.visibility);
+      return reply({ success: true });
+    },
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/repository/{repository}/changestate",
+    operationId: "changeRepoState",
+    summary: "Makes a repository read-only, a mirror, or normal again.",
+    scope: "repo:admin",
+    body: z.object({ state: z.string() }),
+    responses: { 200: successSchema },
+    async handle({ deps, actor, params, body }) {
+      if (!deps.config.FEATURE_REPO_MIRROR) throw new AppError("feature_disabled", "Not Found");
+      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
+      await setState(deps, repository, body.state);
+      return reply({ success: true });
+    },
+  }),
+];
+
+function stateName(repository: RepositoryRow): z.infer<typeof state> {
+  for (const [name, value] of Object.entries(REPOSITORY_STATE)) {
+    if (value === repository.state) return name as z.infer<typeof state>;
+  }
+  return "NORMAL";
+}
+
+function itemView(repository: RepositoryRow): z.infer<typeof itemSchema> {
+  return {
+    namespace: repository.namespace,
+    name: repository.name,
+    description: repository.description,
+    is_public: repository.visibility === "public",
+    kind: repository.kind,
+    state: stateName(repository),
+  };
+}
+
+async function repositoryView(
+  deps: Deps,
+  actor: Actor,
+  path: string,
+): Promise<z.infer<typeof repositorySchema>> {
+  const { repository, canWrite, canAdmin, isStarred, tagExpirationS } = await describeRepository(
+    deps,
+    actor,
+    repositoryPath(path),
+  );
+  return {
+    ...itemView(repository),
+    is_organization: repository.inOrganization,
+    is_starred: isStarred,
+    status_token: repository.visibility === "public" ? "" : repository.badgeToken,
+    trust_enabled: false,
+    tag_expiration_s: tagExpirationS,
+    is_free_account: false,
+    can_write: canWrite,
+    can_admin: canAdmin,
+  };
+}
+
+/** A token that is no longer good means the first page, as in Quay. */
+function pageStart(deps: Deps, token: string | undefined): string {
+  if (token === undefined) return "";
+  try {
+    const position = openPageToken(deps, token);
+    return typeof position === "string" ? position : "";
+  } catch (error) {
+    if (error instanceof AppError) return "";
+    throw error;
+  }
+}

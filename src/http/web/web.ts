@@ -1,0 +1,19 @@
+import { Hono } from "hono";
+import type { Deps } from "../../domain/deps.ts";
+import { startSession } from "../../domain/sessions.ts";
+import { readSession, writeSession } from "../api/client.ts";
+
+/** What browsers need besides the API and the pages: so far the CSRF token of their session. */
+export function webRoutes(deps: Deps): Hono {
+  const app = new Hono();
+  app.get("/csrf_token", (c) => {
+    let session = readSession(deps, c);
+    if (session === undefined) {
+      session = startSession(deps.now());
+      if (c.req.method === "GET") writeSession(deps, c, session);
+    }
+    c.header("Cache-Control", "no-store");
+    return c.json({ csrf_token: session.csrfToken });
+  });
+  return app;
+}
