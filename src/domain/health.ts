@@ -37,6 +37,8 @@ export interface HealthDeps extends Pick<Deps, "sql" | "config" | "storage" | "n
   readonly serviceKeyUsable: () => Promise<boolean>;
   /** Asks the directory or provider that checks passwords; absent when they are checked in the database. */
   readonly pingAuth?: () => Promise<void>;
+  /** How long a check may take; {@link CHECK_TIMEOUT_MS} without it. */
+  readonly timeoutMs?: number;
 }
 
 /** Quay gives the database 5 s; the others no more. */
@@ -46,9 +48,9 @@ const MAX_AGE_MS = 1_000;
 
 /** Quay's health checks under Quay's names. A check that throws, or is not done in time, has failed. */
 export function createHealth(deps: HealthDeps) {
-  const { config, now, sql, storage } = deps;
+  const { config, now, sql, storage, timeoutMs = CHECK_TIMEOUT_MS } = deps;
   const readonly = config.REGISTRY_STATE === "readonly";
-  const check = (run: () => Promise<ServiceHealth>) => recent(limited(run), MAX_AGE_MS, now);
+  const check = (run: () => Promise<ServiceHealth>) => recent(limited(run, timeoutMs), MAX_AGE_MS, now);
 
   const workers = check(async () => verdict(await deps.pingWorkers(), "an HTTP worker does not answer"));
   const database = check(async () => verdict(await countTeamRoles(sql) > 0, "teamrole is empty"));
@@ -80,7 +82,7 @@ export function createHealth(deps: HealthDeps) {
     await storage.driver.probe();
     return { ok: true };
   });
-  const disk = recent(limited(() => freeFraction(deps)), MAX_AGE_MS, now);
+  const disk = recent(limited(() => freeFraction(deps), timeoutMs), MAX_AGE_MS, now);
   const diskAbove = async (threshold: number): Promise<ServiceHealth> => {
     const found = await disk();
     if (!("fraction" in found)) return found;
@@ -141,18 +143,21 @@ async function freeFraction({ dataDir, storage }: HealthDeps): Promise<DiskState
 }
 
 /**
- * `run` that never throws and takes at most {@link CHECK_TIMEOUT_MS}. While a late one still hangs the answer stays
+ * `run` that never throws and takes at most `timeoutMs`. While a late one still hangs the answer stays
  * "failed" and no second one is started, so that a database that hangs does not collect probes.
  */
-function limited<T extends ServiceHealth>(run: () => Promise<T>): () => Promise<T | ServiceHealth> {
+function limited<T extends ServiceHealth>(
+  run: () => Promise<T>,
+  timeoutMs: number,
+): () => Promise<T | ServiceHealth> {
   let hanging = false;
   return async () => {
     if (hanging) return { ok: false, message: "still no answer" };
     hanging = true;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<ServiceHealth>((resolve) => {
-      const message = `no answer within ${CHECK_TIMEOUT_MS / 1000} s`;
-      timer = setTimeout(() => resolve({ ok: false, message }), CHECK_TIMEOUT_MS);
+      const message = `no answer within ${timeoutMs / 1000} s`;
+      timer = setTimeout(() => resolve({ ok: false, message }), timeoutMs);
     });
     const result = (async () => await run())()
       .catch((error): ServiceHealth => ({
