@@ -22,16 +22,11 @@ export function withSpan<T>(name: string, attributes: Attributes, fn: () => T): 
 }
 
 /**
- * Names the server span that Deno made for the request, once its route is known, and takes the query from it.
- * @param url of the request as it may be told, without query
+ * Names the server span that Deno made for the request, once its route is known. That span also holds the whole URL,
+ * and nothing can take it away again: no surface of ours may take a secret in a query.
  */
-export function nameRequestSpan(name: string, url: string, attributes: Attributes): void {
-  trace.getActiveSpan()?.updateName(name).setAttributes({
-    ...attributes,
-    "url.full": url,
-    "url.path": new URL(url).pathname,
-    "url.query": "",
-  });
+export function nameRequestSpan(name: string, attributes: Attributes): void {
+  trace.getActiveSpan()?.updateName(name).setAttributes(attributes);
 }
 
 function endWith<T>(span: Span, fn: () => T): T {

@@ -73,7 +73,10 @@ export function withRequestContext(
     const durationMs = clock() - startMs;
     const method = METHODS.has(request.method) ? request.method : "OTHER";
     metrics.requestDuration.labels(method, context.route, String(status)).observe(durationMs / 1000);
-    if (isTracing()) traceRequest(request.url, method, context);
+    if (isTracing()) {
+      const attributes = { "http.route": context.route, "quaylet.request_id": context.requestId };
+      nameRequestSpan(`${method} ${context.route}`, attributes);
+    }
     if (status >= 400) response = withRequestId(response, context.requestId);
     const level = levelOf(method, status);
     if (log.enabled?.(level) ?? true) {
@@ -106,11 +109,6 @@ function loggedPath(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   const path = start < 0 ? "/" : url.slice(start).replace(/[?#].*$/s, "");
   return path.replace(/^(\/+health\/+enabledebug\/).*/s, "$1[redacted]").slice(0, 512);
-}
-
-function traceRequest(url: string, method: string, { route, requestId }: RequestContext): void {
-  const tellable = new URL(loggedPath(url), url).href;
-  nameRequestSpan(`${method} ${route}`, tellable, { "http.route": route, "quaylet.request_id": requestId });
 }
 
 function acceptRequestId(text: string | null): string | undefined {
