@@ -34,12 +34,15 @@ export async function runCheck(args: string[], io: Pick<Io, "stdout" | "stderr" 
   const findings = [...configFindings(loaded, configDir), ...hostnameFindings(loaded)];
   const { config } = loaded;
   // What a refused key is about cannot be judged by its default.
-  const refused = new Set(loaded.problems.map(({ key }) => key.split(".", 1)[0]));
+  const refused = (key: string) =>
+    loaded.problems.some((problem) =>
+      [key, "config.yaml"].includes(problem.key) || problem.key.startsWith(`${key}.`)
+    );
   findings.push(...await checkCertificates(configDir, config, Date.now()));
   if (!refused.has("DB_URI") && !refused.has("config.yaml")) {
-    findings.push(...await checkDatabase(dataDir, config));
+    findings.push(...await checkDatabase(dataDir, config, io.env));
   }
-  if (!refused.has("DISTRIBUTED_STORAGE_CONFIG") && !refused.has("config.yaml")) {
+  if (!refused("DISTRIBUTED_STORAGE_CONFIG")) {
     findings.push(...await checkFolders(dataDir, config));
   }
   const ok = !findings.some(({ level }) => level === "problem");

@@ -1,28 +1,32 @@
 import { isWritable, nearestFolder } from "./check_folders.ts";
 import type { Config } from "../config/schema.ts";
-import { openPool } from "../drivers/database/postgres.ts";
+import { findPostgresPackage } from "../drivers/database/embedded_binaries.ts";
+import { openPool, type Pool } from "../drivers/database/postgres.ts";
 import { selectServerFacts } from "../drivers/database/queries/server.ts";
+import { serviceUser } from "../drivers/database/service_user.ts";
 import type { Finding } from "./finding.ts";
 
 /** Oldest PostgreSQL that is tested with. */
 const OLDEST_VERSION = 130000;
 const PATIENCE_MS = 10_000;
 
-/** The external server is reachable and usable; or the embedded one has a place to live. */
-export function checkDatabase(
+/** The external server is reachable and usable; or the embedded one is complete and has a place to live. */
+export async function checkDatabase(
   dataDir: string,
   config: Pick<Config, "DB_URI" | "DB_CONNECTION_ARGS">,
+  env: Readonly<Record<string, string | undefined>>,
 ): Promise<Finding[]> {
-  return config.DB_URI === null
-    ? checkEmbedded(dataDir)
-    : checkServer(config.DB_URI, config.DB_CONNECTION_ARGS);
+  if (config.DB_URI !== null) return await checkServer(config.DB_URI, config.DB_CONNECTION_ARGS);
+  return [...await checkProgram(env), ...await checkDataFolder(dataDir)];
 }
 
 async function checkServer(uri: string, args: Config["DB_CONNECTION_ARGS"]): Promise<Finding[]> {
   const base = { subject: "database", key: "DB_URI" } as const;
   const place = new URL(uri).host;
-  const sql = openPool({ uri, args, max: 1, applicationName: "quaylet check" });
+  let sql: Pool | undefined;
   try {
+    // Reads the CA file of DB_CONNECTION_ARGS, which may be missing.
+    sql = openPool({ target: { uri, args, shared: true }, max: 1, applicationName: "quaylet check" });
     const facts = await within(PATIENCE_MS, selectServerFacts(sql));
     const findings: Finding[] = [];
     const version = `${Math.floor(facts.version / 10_000)}.${facts.version % 10_000}`;
@@ -71,7 +75,7 @@ async function checkServer(uri: string, args: Config["DB_CONNECTION_ARGS"]): Pro
       mend,
     }];
   } finally {
-    await sql.end({ timeout: 1 }).catch(() => {});
+    await sql?.end({ timeout: 1 }).catch(() => {});
   }
 }
 
@@ -95,7 +99,28 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-async function checkEmbedded(dataDir: string): Promise<Finding[]> {
+/** PostgreSQL's own files are there, and there is a user who may run it. */
+async function checkProgram(env: Readonly<Record<string, string | undefined>>): Promise<Finding[]> {
+  const base = { subject: "database", level: "problem" } as const;
+  const findings: Finding[] = [];
+  try {
+    const folder = env.QUAYLET_POSTGRES ??
+      `${await findPostgresPackage(new URL("../..", import.meta.url).pathname.replace(/\/$/, ""))}/native`;
+    await Deno.stat(`${folder}/bin/postgres`);
+  } catch (error) {
+    const message = `The embedded PostgreSQL is incomplete: ${reasonOf(error)}.`;
+    findings.push({ ...base, message, mend: "Install Quaylet again." });
+  }
+  try {
+    await serviceUser();
+  } catch (error) {
+    const mend = "useradd --system quaylet, or run Quaylet as an ordinary user.";
+    findings.push({ ...base, message: `${reasonOf(error)}.`, mend });
+  }
+  return findings;
+}
+
+async function checkDataFolder(dataDir: string): Promise<Finding[]> {
   const base = { subject: "database", key: dataDir } as const;
   const mend = `Make ${dataDir} a folder that the user who runs Quaylet can write to.`;
   const there = await nearestFolder(dataDir);

@@ -29,10 +29,11 @@ for (const { name } of Deno.readDirSync(EXAMPLES)) {
 }
 
 Deno.test("config/full.yaml: every key is there, and means its default once it is uncommented", async () => {
-  const text = configReference().replace(/^#(?! \S)/gm, "").replace(
-    /^(DISTRIBUTED_STORAGE_CONFIG): .*$/m,
-    "",
-  );
+  const text = configReference().replace(/^#(?! \S)/gm, "")
+    .replace(
+      /^DISTRIBUTED_STORAGE_CONFIG: .*$/m,
+      "DISTRIBUTED_STORAGE_CONFIG: {default: [LocalStorage, {}]}",
+    );
   const { config, problems, notices } = await loadText(
     text.replace("FEATURE_MAILING: true", "FEATURE_MAILING: false"),
   );

@@ -16,7 +16,7 @@ export const databaseRule: Rule = ({ config, isSet, advise, report }) => {
       mend:
         "Leave DB_URI out to use the embedded PostgreSQL, or write postgresql://user:password@host:5432/name.",
     });
-  } else if (!["postgresql", "postgres"].includes(scheme)) {
+  } else if (!/^postgres(ql)?(\+psycopg2?)?$/.test(scheme)) {
     report({
       key,
       message: "DB_URI must start with postgresql://.",

@@ -19,7 +19,7 @@ export async function selectServerFacts(sql: Sql): Promise<ServerFacts> {
         when exists (select from pg_available_extensions where name = 'pg_trgm') then 'available'
         else 'missing'
       end as trigrams,
-      has_schema_privilege(current_schema(), 'create') as "mayCreate"`;
+      coalesce(has_schema_privilege(current_schema(), 'create'), false) as "mayCreate"`;
   if (row === undefined) throw new Error("a select without from returned no row");
   return row;
 }
