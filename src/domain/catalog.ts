@@ -20,7 +20,7 @@ export async function listCatalog(
 ): Promise<CatalogPage> {
   const slash = page.after.indexOf("/");
   const rows = await selectCatalog(sql, {
-    all: token.superuser && config.FEATURE_SUPERUSERS_FULL_ACCESS,
+    all: token.globalReadonlySuperuser || (token.superuser && config.FEATURE_SUPERUSERS_FULL_ACCESS),
     userId: token.userId ?? null,
     includePublic: config.FEATURE_PUBLIC_CATALOG,
   }, {

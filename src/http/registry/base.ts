@@ -82,6 +82,7 @@ function grants(
   const actions = token.grants.get(`${repository.namespace}/${repository.name}`) ??
     token.grants.get(requested);
   if (actions !== undefined && (actions.has(action) || actions.has("*"))) return true;
+  if (action === "pull" && token.globalReadonlySuperuser) return true;
   return token.superuser && config.FEATURE_SUPERUSERS_FULL_ACCESS;
 }
 

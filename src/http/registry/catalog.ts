@@ -22,7 +22,7 @@ export async function handleCatalog(
   const page = limit === 0 ? { names: [], more: false } : await listCatalog(deps, token, { after, limit });
   const end = page.names.at(-1);
   const link = page.more && end !== undefined
-    ? nextLink("/v2/_catalog", { n: `${limit}`, last: sealPageToken(deps, { after: end }) })
+    ? nextLink("/v2/_catalog", { n: `${limit}`, last: sealPageToken(deps, end) })
     : {};
   return Response.json({ repositories: page.names }, { headers: link });
 }
@@ -31,8 +31,8 @@ export async function handleCatalog(
 function readPosition(deps: Deps, last: string): string {
   if (last === "" || (/^[a-z0-9._/-]{1,255}$/.test(last) && last.includes("/"))) return last;
   const position = openPageToken(deps, last);
-  if (typeof position?.after !== "string") {
+  if (typeof position !== "string") {
     throw new AppError("invalid_request", "last is not of a page of this list");
   }
-  return position.after;
+  return position;
 }
