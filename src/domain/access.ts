@@ -67,16 +67,36 @@ export function isRestrictedUser(config: Config, actor: Actor): boolean {
   return !isNamedSuperuser(config, name) && !(config.RESTRICTED_USERS_WHITELIST ?? []).includes(name);
 }
 
+/** What `actor` may do with one repository, whatever state that is in. */
+export interface RepositoryRights {
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly admin: boolean;
+}
+
+/** All three answers for the price of one SQL statement. */
+export async function repositoryRights(
+  deps: AccessDeps,
+  actor: Actor,
+  repository: Target,
+): Promise<RepositoryRights> {
+  const role = await repositoryRole(deps, actor, repository);
+  const closed = isRestrictedThere(deps.config, actor, repository);
+  return {
+    read: role !== undefined || isReadableAnyway(deps.config, actor, repository),
+    write: !closed && (role === "write" || role === "admin"),
+    admin: role === "admin",
+  };
+}
+
 /** Public ones (to strangers with `FEATURE_ANONYMOUS_ACCESS`), and those that {@link repositoryRole} gives. */
 export async function canReadRepository(
   deps: AccessDeps,
   actor: Actor,
   repository: Target,
 ): Promise<boolean> {
-  if (isOpenToAll(deps.config, actor, repository) || isGlobalReadonlySuperuser(deps.config, actor)) {
-    return true;
-  }
-  return await repositoryRole(deps, actor, repository) !== undefined;
+  return isReadableAnyway(deps.config, actor, repository) ||
+    await repositoryRole(deps, actor, repository) !== undefined;
 }
 
 /** Says nothing about the repository's state: a read-only one can be writable by right. */
@@ -85,9 +105,7 @@ export async function canWriteRepository(
   actor: Actor,
   repository: Target,
 ): Promise<boolean> {
-  if (isRestrictedThere(deps.config, actor, repository)) return false;
-  const role = await repositoryRole(deps, actor, repository);
-  return role === "write" || role === "admin";
+  return (await repositoryRights(deps, actor, repository)).write;
 }
 
 export async function canAdministerRepository(
@@ -98,9 +116,10 @@ export async function canAdministerRepository(
   return await repositoryRole(deps, actor, repository) === "admin";
 }
 
-/** Whether a public repository is one that `actor` may read for that reason alone. */
-function isOpenToAll(config: Config, actor: Actor, { visibility }: Target): boolean {
-  return visibility === "public" && (actor.kind !== "anonymous" || config.FEATURE_ANONYMOUS_ACCESS);
+/** Whether `actor` may read the repository without any right on it. */
+function isReadableAnyway(config: Config, actor: Actor, { visibility }: Target): boolean {
+  if (visibility === "public" && (actor.kind !== "anonymous" || config.FEATURE_ANONYMOUS_ACCESS)) return true;
+  return isGlobalReadonlySuperuser(config, actor);
 }
 
 /**

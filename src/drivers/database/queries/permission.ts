@@ -58,3 +58,11 @@ export async function selectNamespaceStanding(
     from "user" n where n.username = ${namespace} and not n.robot`;
   return row;
 }
+
+/** Whether the repository is mirrored with this robot. */
+export async function isMirrorRobot(sql: Sql, repositoryId: number, robotId: number): Promise<boolean> {
+  const [row] = await sql<{ own: boolean }[]>`
+    select exists (
+      select from repomirrorconfig where repository_id = ${repositoryId} and internal_robot_id = ${robotId}) as own`;
+  return row?.own === true;
+}
