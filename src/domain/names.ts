@@ -38,6 +38,7 @@ export function isRepositoryName(name: string, extended: boolean): boolean {
 export function passwordProblem(password: string): string | undefined {
   if (/\s/.test(password)) return "Password must not contain whitespace";
   if (password.length < 8) return "Password must be at least 8 characters";
+  if (password.length > 4096) return "Password must be at most 4096 characters";
   if (password.includes("\0")) return "Password must not contain NUL";
   return undefined;
 }

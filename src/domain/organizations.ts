@@ -126,3 +126,10 @@ export async function describeOrganization(
 export function listOrganizationsOf(deps: Pick<Deps, "sql">, person: { id: number }) {
   return selectOrganizationsOf(deps.sql, person.id);
 }
+
+/** The user or organization that owns repositories under that name. @throws {AppError} `not_found` */
+export async function findNamespace(deps: Pick<Deps, "sql">, name: string): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  if (account === undefined) throw new AppError("not_found", "Namespace not found");
+  return account;
+}

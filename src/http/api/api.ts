@@ -183,7 +183,6 @@ function methodNotAllowed(allowed: readonly string[]): Response {
 }
 
 function failure(deps: Deps, error: unknown, baseUrl: string): Response {
-  if (error instanceof AppError) return errorResponse(error, baseUrl);
   if (error instanceof BodyTooLarge) {
     return Response.json({ message: "The request body is too large" }, { status: 413 });
   }
@@ -192,7 +191,7 @@ function failure(deps: Deps, error: unknown, baseUrl: string): Response {
     return Response.json({ error: message }, { status: 400 });
   }
   const seen = asAppError(error);
-  if (seen !== undefined) return errorResponse(seen, baseUrl);
+  if (seen instanceof AppError) return errorResponse(seen, baseUrl);
   deps.log.error("api request failed", { error });
   return Response.json({ message: "Internal server error" }, { status: 500 });
 }

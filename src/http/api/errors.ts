@@ -84,10 +84,10 @@ export function errorResponse(error: AppError, baseUrl: string): Response {
   const wire = WIRE[error.code];
   if (wire.form === "error") return Response.json({ error: error.publicMessage }, { status: wire.status });
   if (wire.form === "back_off") {
-    const { retryAfterS = 1 } = error.detail as { retryAfterS?: number };
+    const { retry_after = 1 } = error.detail as { retry_after?: number };
     return new Response(error.publicMessage, {
       status: wire.status,
-      headers: { "Retry-After": `${Math.max(1, Math.ceil(retryAfterS))}`, "Content-Type": "text/plain" },
+      headers: { "Retry-After": `${Math.max(1, Math.ceil(retry_after))}`, "Content-Type": "text/plain" },
     });
   }
   if (wire.form === "message") {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { authenticateUser } from "../../domain/credentials.ts";
+import { byPassword } from "../../domain/credentials.ts";
 import { signOut, startSession, startUserSession } from "../../domain/sessions.ts";
 import { requirePerson } from "../../domain/rights.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -25,7 +25,7 @@ export const signInRoutes: readonly Route[] = [
     async handle({ deps, body, setSession }) {
       if (!deps.config.FEATURE_DIRECT_LOGIN) throw new AppError("feature_disabled", "Not Found");
       return await orFailure(async () => {
-        const user = await authenticateUser(deps, body.username, body.password);
+        const user = await byPassword(deps, body.username, body.password, { plainAllowed: true });
         const session = startUserSession(user.uuid, deps.now());
         setSession(session);
         return reply({ success: true }, 200, { "X-Next-CSRF-Token": session.csrfToken });
@@ -43,7 +43,7 @@ export const signInRoutes: readonly Route[] = [
     async handle({ deps, actor, body, setSession }) {
       const { username } = requirePerson(actor, "user:admin");
       return await orFailure(async () => {
-        const user = await authenticateUser(deps, username, body.password);
+        const user = await byPassword(deps, username, body.password, { plainAllowed: true });
         const session = startUserSession(user.uuid, deps.now());
         setSession(session);
         return reply({ success: true }, 200, { "X-Next-CSRF-Token": session.csrfToken });
@@ -73,7 +73,7 @@ async function orFailure(attempt: () => Promise<ApiReply>): Promise<ApiReply> {
     return await attempt();
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== "invalid_credentials") throw error;
-    const needsEmailVerification = error.detail.needsEmailVerification === true;
+    const needsEmailVerification = error.detail.needs_email_verification === true;
     return reply({
       needsEmailVerification,
       invalidCredentials: !needsEmailVerification,

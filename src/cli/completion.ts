@@ -1,0 +1,65 @@
+import type { Command } from "./cli.ts";
+import { EXIT } from "./io.ts";
+import { usageError } from "./output.ts";
+
+/** Commands, and what may follow each. Kept equal to the commands themselves by a test. */
+export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
+  serve: ["--data", "--config", "--http", "--https", "--metrics", "--log", "--log-level"],
+  init: ["--config", "--data", "--hostname", "--san", "--with-ca", "--force", "--json"],
+  check: ["--data", "--config", "--json"],
+  user: ["create", "list", "show", "disable", "enable", "delete", "password"],
+  org: ["create", "list", "show", "delete"],
+  robot: ["create", "list", "show", "regenerate", "delete"],
+  repo: ["create", "list", "show", "delete", "visibility", "permission"],
+  version: ["--json"],
+  completion: ["bash"],
+  help: [],
+};
+
+const OPERATOR_FLAGS = ["--data", "--config", "--json"];
+const OPERATOR_COMMANDS = ["user", "org", "robot", "repo"];
+
+export const completionCommand: Command = {
+  name: "completion",
+  summary: "print what makes a shell complete quaylet's commands",
+  help: `usage: quaylet completion bash
+
+  source <(quaylet completion bash)                                        # this shell
+  quaylet completion bash > /usr/share/bash-completion/completions/quaylet   # every shell
+
+Exit codes: 0 printed, 2 wrong usage.`,
+  run(args, io) {
+    if (args.length !== 1 || args[0] !== "bash") {
+      return Promise.reject(usageError("usage: quaylet completion bash"));
+    }
+    io.stdout(bashScript());
+    return Promise.resolve(EXIT.ok);
+  },
+};
+
+function bashScript(): string {
+  const cases = Object.entries(COMPLETIONS).map(([command, words]) => {
+    const list = command === "help" ? Object.keys(COMPLETIONS) : words;
+    return `    ${command}) words="${list.join(" ")}" ;;`;
+  });
+  return `# bash completion for quaylet
+_quaylet() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=""
+  case "$previous" in
+    --data|--config) COMPREPLY=($(compgen -d -- "$current")); return ;;
+  esac
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "${Object.keys(COMPLETIONS).join(" ")}" -- "$current"))
+    return
+  fi
+  case "\${COMP_WORDS[1]}" in
+${cases.join("\n")}
+  esac
+  case "\${COMP_WORDS[1]}" in
+    ${OPERATOR_COMMANDS.join("|")}) [ "$COMP_CWORD" -gt 2 ] && words="${OPERATOR_FLAGS.join(" ")}" ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -F _quaylet quaylet
+`;
+}
