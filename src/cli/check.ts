@@ -39,7 +39,7 @@ export async function runCheck(args: string[], io: Pick<Io, "stdout" | "stderr" 
       [key, "config.yaml"].includes(problem.key) || problem.key.startsWith(`${key}.`)
     );
   findings.push(...await checkCertificates(configDir, config, Date.now()));
-  if (!refused.has("DB_URI") && !refused.has("config.yaml")) {
+  if (!refused("DB_URI")) {
     findings.push(...await checkDatabase(dataDir, config, io.env));
   }
   if (!refused("DISTRIBUTED_STORAGE_CONFIG")) {

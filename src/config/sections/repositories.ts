@@ -71,10 +71,14 @@ export const repositoryKeys = {
   ALLOWED_OCI_ARTIFACT_TYPES: z.record(z.string(), z.array(z.string())).default(() =>
     structuredClone(ARTIFACT_TYPES)
   )
-    .meta({ kind: "object", description: "Artifact types: config media type -> media types of layers." }),
+    .meta({
+      kind: "object",
+      description:
+        "Artifact types beside Quay's own: config media type -> media types of layers. Set: types that are not listed are refused, unless IGNORE_UNKNOWN_MEDIATYPES is true.",
+    }),
   IGNORE_UNKNOWN_MEDIATYPES: flag(
     false,
-    "Accept artifact types that are not listed. Quay no longer reads it: well-formed types are always accepted.",
+    "Accept artifact types that ALLOWED_OCI_ARTIFACT_TYPES does not list.",
   ),
   FEATURE_MANIFEST_SIZE_BACKFILL: flag(true, "Add up sizes of manifests from before sizes were kept."),
   FEATURE_MANIFEST_SUBJECT_BACKFILL: flag(true, "Index the subjects of manifests from before referrers."),
