@@ -36,6 +36,8 @@ interface Plan {
   dataDir: string;
   serverHostname: string;
   host: string;
+  /** Set when `host` is an IPv6 literal. */
+  proposedName: string | undefined;
   scheme: "http" | "https";
   names: [string, ...string[]];
   force: boolean;
@@ -73,7 +75,7 @@ export async function runInit(args: string[], io: InitIo): Promise<number> {
   const text = starterConfig({ ...plan, storagePath: `${plan.dataDir}/storage`, secrets });
   written.push(await write(plan, "config.yaml", text, 0o600));
 
-  const warnings = warningsFor(plan);
+  const warnings = warningsFor(plan, withCa);
   const nextSteps = nextStepsFor(plan, withCa);
   if (values.json) {
     const { configDir, dataDir, serverHostname, scheme } = plan;
@@ -122,7 +124,16 @@ function makePlan(flags: {
     ...ownAddresses(),
   ]);
   const usable = [...names].filter(isHost) as [string, ...string[]];
-  return { configDir, dataDir, serverHostname, host: name.host, scheme, names: usable, force: flags.force };
+  return {
+    configDir,
+    dataDir,
+    serverHostname,
+    host: name.host,
+    proposedName,
+    scheme,
+    names: usable,
+    force: flags.force,
+  };
 }
 
 /** A host name or an address, without a port. */
@@ -208,14 +219,24 @@ async function existing(folder: string, names: string[]): Promise<string[]> {
   return names.filter((_, index) => found[index]);
 }
 
-function warningsFor({ host, serverHostname }: Plan): string[] {
-  const warnings: string[] = [];
-  if (isIPv6(host)) {
-    const name = Deno.hostname().includes(".") ? Deno.hostname().toLowerCase() : "registry.internal";
-    warnings.push(`the host name is an IPv6 literal. ${ipv6LiteralAdvice(host, name)}`);
-    warnings.push(`then run: quaylet init --force --hostname ${serverHostname.replace(`[${host}]`, name)}`);
-  }
-  return warnings;
+function warningsFor(
+  { host, serverHostname, proposedName, configDir, dataDir }: Plan,
+  withCa: boolean,
+): string[] {
+  if (proposedName === undefined) return [];
+  const renamed = serverHostname.replace(`[${host}]`, proposedName);
+  const flags = `--config ${configDir} --data ${dataDir}${withCa ? " --with-ca" : ""}`;
+  return [
+    `the host name is an IPv6 literal. ${ipv6LiteralAdvice(host, proposedName)}\n` +
+    `and then: quaylet init ${flags} --hostname ${renamed} --force`,
+  ];
+}
+
+/** A name that podman users could reach an appliance by whose host name is an IPv6 literal. */
+function nameFor(host: string): string | undefined {
+  if (!isIPv6(host)) return undefined;
+  const own = Deno.hostname().toLowerCase();
+  return own.includes(".") && isHost(own) ? own : "registry.internal";
 }
 
 function nextStepsFor(plan: Plan, withCa: boolean): string[] {
