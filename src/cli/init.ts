@@ -116,9 +116,11 @@ function makePlan(flags: {
       throw new RangeError(`--san "${san}" is no host name and no address`);
     }
   }
+  const proposedName = nameFor(name.host);
   const names = new Set([
     name.host,
     ...flags.san,
+    proposedName ?? "localhost",
     Deno.hostname().toLowerCase(),
     "localhost",
     ...ownAddresses(),
