@@ -1,4 +1,5 @@
-import type postgres from "postgres";
+import postgres from "postgres";
+import { AppError } from "../../lib/errors.ts";
 
 /** Column types beyond postgres.js's own: `bigint` columns are JavaScript numbers (all of ours stay below 2^53). */
 export type CustomTypes = { bigint: number };
@@ -6,3 +7,140 @@ export type CustomTypes = { bigint: number };
 export type Pool = postgres.Sql<CustomTypes>;
 export type Transaction = postgres.TransactionSql<CustomTypes>;
 export type Sql = Pool | Transaction;
+
+/** Where the database is. Plain data, so that it can be posted to a thread. */
+export type DatabaseTarget =
+  /** The embedded one, by the folder of its unix socket. */
+  | { readonly socketDir: string; readonly shared: false }
+  /** `DB_URI`, with `DB_CONNECTION_ARGS`; other nodes may use it too. */
+  | { readonly uri: string; readonly args: Readonly<Record<string, unknown>>; readonly shared: true };
+
+export const EMBEDDED_USER = "quaylet";
+export const EMBEDDED_DATABASE = "quaylet";
+
+export interface PoolOptions {
+  readonly target: DatabaseTarget;
+  /** Most connections at once. */
+  readonly max: number;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName: string;
+  /** Another database of the same server. */
+  readonly database?: string;
+}
+
+/** A statement that takes longer than this is ended by the server. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+const IDLE_SECONDS = 60;
+
+/** Opens no connection yet: the first statement does. The caller ends the pool. */
+export function openPool({ target, max, applicationName, database }: PoolOptions): Pool {
+  const common = {
+    max,
+    idle_timeout: IDLE_SECONDS,
+    connect_timeout: 5,
+    // A server that is being restarted is back within seconds: try often.
+    backoff: (attempt: number) => Math.min(0.1 * 2 ** Math.min(attempt, 5), 2),
+    onnotice: () => {},
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    connection: {
+      application_name: applicationName,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      TimeZone: "UTC",
+    },
+    ...(database === undefined ? {} : { database }),
+  };
+  if (!target.shared) {
+    const place = { host: target.socketDir, user: EMBEDDED_USER, database: database ?? EMBEDDED_DATABASE };
+    return postgres({ ...common, ...place }) as unknown as Pool;
+  }
+  const { uri, extra } = connectionOptions(target.uri, target.args);
+  return postgres(uri, { ...common, ...extra }) as unknown as Pool;
+}
+
+/**
+ * Turns Quay's `DB_URI` (`postgresql://`, also with SQLAlchemy's `+psycopg2`) and `DB_CONNECTION_ARGS` into what
+ * postgres.js takes. TLS by `sslmode` and `sslrootcert` (libpq's words) or `ssl.ca`.
+ */
+export function connectionOptions(uri: string, args: Readonly<Record<string, unknown>>) {
+  const url = new URL(uri.replace(/^postgres(ql)?(\+\w+)?:/, "postgresql:"));
+  const parameter = (name: string) => {
+    const value = url.searchParams.get(name) ?? args[name];
+    url.searchParams.delete(name);
+    return value === undefined || value === null ? undefined : String(value);
+  };
+  const mode = parameter("sslmode");
+  const ssl = args.ssl as { ca?: string } | undefined;
+  const caFile = parameter("sslrootcert") ?? ssl?.ca;
+  const timeout = Number(parameter("connect_timeout"));
+  return {
+    uri: url.href,
+    extra: {
+      ...(timeout > 0 ? { connect_timeout: timeout } : {}),
+      ...tlsOptions(mode, caFile),
+    },
+  };
+}
+
+function tlsOptions(mode: string | undefined, caFile: string | undefined) {
+  if (mode === "disable") return { ssl: false as const };
+  if (mode === "allow" || mode === "prefer") return { ssl: mode as "allow" | "prefer" };
+  if (mode === undefined && caFile === undefined) return {};
+  const ca = caFile === undefined ? {} : { ca: Deno.readTextFileSync(caFile) };
+  switch (mode) {
+    case "require":
+      return {
+        ssl: caFile === undefined
+          ? { rejectUnauthorized: false }
+          : { ...ca, checkServerIdentity: () => undefined },
+      };
+    case "verify-ca":
+      return { ssl: { ...ca, checkServerIdentity: () => undefined } };
+    default:
+      return { ssl: ca };
+  }
+}
+
+/** Errors of postgres.js that mean "the server cannot be reached now". */
+const UNREACHABLE = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOENT",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+]);
+
+/**
+ * A failure of the connection or of the server itself as `database_unavailable`; anything else unchanged. SQLSTATE
+ * classes 08 (connection), 53 (resources), 57P (operator intervention), and 55P03 / 25006 of a server that starts.
+ */
+export function asAppError(error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== "string") return error;
+  const fromServer = error instanceof postgres.PostgresError;
+  if (fromServer ? /^(08|53|57P)/.test(code) : UNREACHABLE.has(code) && hasConnectionShape(error)) {
+    return new AppError("database_unavailable", "the database cannot be reached now; try again soon", {}, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** Not every ENOENT is the database's: those of the file system have Deno's own classes. */
+function hasConnectionShape(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof Deno.errors.NotFound) &&
+    ((error as { syscall?: string }).syscall !== "open");
+}
+
+/** SQLSTATE 23505, of that constraint or index when one is named. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  return error instanceof postgres.PostgresError && error.code === "23505" &&
+    (constraint === undefined || error.constraint_name === constraint);
+}

@@ -1,0 +1,18 @@
+import identity from "./0001_identity.sql" with { type: "text" };
+import repositories from "./0002_repositories.sql" with { type: "text" };
+import content from "./0003_content.sql" with { type: "text" };
+import policies from "./0004_policies.sql" with { type: "text" };
+import service from "./0005_service.sql" with { type: "text" };
+import actionLogs from "./0006_action_logs.sql" with { type: "text" };
+import sequences from "./0007_sequences.sql" with { type: "text" };
+
+/** In order; a migration that has been released is never changed. */
+export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
+  { name: "0001_identity", text: identity },
+  { name: "0002_repositories", text: repositories },
+  { name: "0003_content", text: content },
+  { name: "0004_policies", text: policies },
+  { name: "0005_service", text: service },
+  { name: "0006_action_logs", text: actionLogs },
+  { name: "0007_sequences", text: sequences },
+];
