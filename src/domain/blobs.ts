@@ -2,6 +2,7 @@ import {
   type BlobRow,
   hideBlob,
   insertMount,
+  type RepositoryKey,
   selectBlob,
   selectBlobInUse,
 } from "../drivers/database/queries/blob.ts";
@@ -15,10 +16,10 @@ export type { BlobRow };
 /** The blob as the repository's readers see it: pushed or mounted lately, or named by a manifest. One statement. */
 export function findBlob(
   { sql }: Pick<Deps, "sql">,
-  repositoryId: number,
+  repository: RepositoryKey,
   digest: Digest,
 ): Promise<BlobRow | undefined> {
-  return selectBlob(sql, repositoryId, digest);
+  return selectBlob(sql, repository, digest);
 }
 
 /**

@@ -120,7 +120,7 @@ export function createFilesystemDriver({ root }: { root: string }): StorageDrive
     return await withStorageErrors(async () => {
       const file = await openForReading(path);
       try {
-        const sizeBytes = (await file.stat()).size;
+        const sizeBytes = file.statSync().size; // fstat never waits for the disk
         const start = Math.min(offset, sizeBytes);
         if (start > 0) await file.seek(start, Deno.SeekMode.Start);
         return streamFile(file, Math.min(length ?? Infinity, sizeBytes - start));

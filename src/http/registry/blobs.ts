@@ -3,7 +3,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { parseRange } from "../../oci/range.ts";
-import { type RegistryRequest, requireRepository } from "./base.ts";
+import { type RegistryRequest, requireGrant, requireRepository } from "./base.ts";
 import type { RouteOf } from "./route.ts";
 
 /** A digest's content never changes; whether one may see it does, so shared caches keep out. */
@@ -21,9 +21,13 @@ export async function handleBlob(deps: Deps, request: RegistryRequest<RouteOf<"b
     return new Response(null, { status: 202 });
   }
 
-  const { repository } = await requireRepository(deps, request, route.name, "pull");
+  const grant = await requireGrant(deps, request, route.name, "pull");
   const digest = parseDigest(route.digest);
-  const blob = await findBlob(deps, repository.id, digest);
+  // Both at once: the first decides whether the second's answer may be used.
+  const [, blob] = await Promise.all([
+    requireRepository(deps, request, route.name, "pull"),
+    findBlob(deps, grant.repository, digest),
+  ]);
   if (!blob) throw unknownBlob(digest);
 
   const headers: Record<string, string> = {

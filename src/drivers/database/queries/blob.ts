@@ -8,6 +8,9 @@ export interface BlobRow {
   readonly sizeBytes: number;
 }
 
+/** A repository by its id, or by its name: then the blob can be looked up beside the repository instead of after it. */
+export type RepositoryKey = number | { readonly namespace: string; readonly name: string };
+
 /**
  * The blob of that digest when it can be read in the repository: it was pushed or mounted there lately
  * (`uploadedblob`), or a manifest of the repository names it (`manifestblob`). A client's DELETE hides it from
@@ -15,20 +18,24 @@ export interface BlobRow {
  */
 export async function selectBlob(
   sql: Sql,
-  repositoryId: number,
+  repository: RepositoryKey,
   digest: Digest,
 ): Promise<BlobRow | undefined> {
+  const repositoryId = typeof repository === "number" ? sql`${repository}::int` : sql`(
+    select r.id from repository r join "user" n on n.id = r.namespace_user_id
+    where n.username = ${repository.namespace} and r.name = ${repository.name})`;
   const [row] = await sql<BlobRow[]>`
+    with place as materialized (select ${repositoryId} as id)
     select s.id, s.content_checksum as digest, s.image_size as "sizeBytes"
-    from imagestorage s
+    from imagestorage s, place
     where s.content_checksum = ${digest} and s.uploading is not true and (
       exists (select 1 from manifestblob b
-        where b.blob_id = s.id and b.repository_id = ${repositoryId} and not b.hidden)
+        where b.blob_id = s.id and b.repository_id = place.id and not b.hidden)
       or exists (select 1 from uploadedblob u
-        where u.blob_id = s.id and u.repository_id = ${repositoryId}
+        where u.blob_id = s.id and u.repository_id = place.id
           and u.expires_at > (now() at time zone 'utc'))
       or exists (select 1 from manifestblob b
-        where b.blob_id = s.id and b.repository_id = ${repositoryId} and b.hidden
+        where b.blob_id = s.id and b.repository_id = place.id and b.hidden
           and ${manifestIsAlive(sql)})
     )
     order by s.id limit 1`;
