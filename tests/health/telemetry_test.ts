@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { expect } from "@std/testing";
-import { withDatabase } from "../database.ts";
+import { testServer, withDatabase } from "../database.ts";
 
 interface OtlpSpan {
   name: string;
@@ -12,7 +12,7 @@ interface OtlpSpan {
 }
 
 /** Runs the traced program against a collector that takes OTLP as JSON, and returns the spans it was sent. */
-async function collectSpans(uri: string): Promise<OtlpSpan[]> {
+async function collectSpans(place: string): Promise<OtlpSpan[]> {
   const spans: OtlpSpan[] = [];
   const collector = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
     const body = await request.json();
@@ -26,7 +26,7 @@ async function collectSpans(uri: string): Promise<OtlpSpan[]> {
   try {
     const program = new URL("./traced_program.ts", import.meta.url).pathname;
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", program, uri],
+      args: ["run", "-A", program, place],
       env: {
         OTEL_DENO: "true",
         OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
@@ -41,8 +41,8 @@ async function collectSpans(uri: string): Promise<OtlpSpan[]> {
 }
 
 Deno.test("OTEL_*: request, SQL and storage arrive at an OTLP collector as one trace", async () => {
-  await withDatabase(async (_sql, uri) => {
-    const spans = await collectSpans(uri);
+  await withDatabase(async (_sql, database) => {
+    const spans = await collectSpans(JSON.stringify([await testServer(), database]));
     const find = (name: string, text?: string) => {
       const found = spans.find((span) =>
         span.name === name &&
@@ -54,7 +54,7 @@ Deno.test("OTEL_*: request, SQL and storage arrive at an OTLP collector as one t
     const request = find("GET tags.list");
     const domain = find("domain listTags");
     expect(domain.parentSpanId).toBe(request.spanId);
-    expect(find("sql select", "where 1 = $1").parentSpanId).toBe(domain.spanId);
+    expect(find("sql select", "as tag $1").parentSpanId).toBe(domain.spanId);
     const begin = find("sql begin");
     expect(begin.parentSpanId).toBe(domain.spanId);
     expect(find("sql select", "select 2").parentSpanId).toBe(begin.spanId);

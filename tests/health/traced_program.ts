@@ -1,5 +1,5 @@
 /** Run by telemetry_test.ts with `OTEL_DENO=true`: one request whose handler asks the database and the storage. */
-import { openPool } from "../../src/drivers/database/postgres.ts";
+import { type DatabaseTarget, openPool } from "../../src/drivers/database/postgres.ts";
 import { createMemoryDriver } from "../../src/drivers/storage/memory.ts";
 import { clientViewReader } from "../../src/http/middleware/client_address.ts";
 import { withRequestContext } from "../../src/http/middleware/request_context.ts";
@@ -7,11 +7,8 @@ import { createLogger } from "../../src/lib/logger.ts";
 import { createMetrics } from "../../src/lib/metrics.ts";
 import { tracedPool, tracedStorage, withSpan } from "../../src/lib/telemetry.ts";
 
-const pool = openPool({
-  target: { uri: Deno.args[0]!, args: {}, shared: true },
-  max: 1,
-  applicationName: "traced_program",
-});
+const [target, database] = JSON.parse(Deno.args[0]!) as [DatabaseTarget, string];
+const pool = openPool({ target, database, max: 1, applicationName: "traced_program" });
 const sql = tracedPool(pool);
 const storage = tracedStorage(createMemoryDriver(), "default");
 
