@@ -12,6 +12,7 @@ const { values } = parseArgs({
     target: { type: "string", default: Deno.build.arch },
     kind: { type: "string", default: "auto" },
     out: { type: "string" },
+    main: { type: "string", default: "main.ts" },
   },
 });
 const { target, kind } = values;
@@ -26,7 +27,7 @@ const out = values.out ?? (target === Deno.build.arch ? "dist/quaylet" : `dist/q
 await Deno.mkdir(out.replace(/[^/]*$/, "") || ".", { recursive: true });
 const compiles = kind === "compile" || (kind === "auto" && Deno.env.get("DENORT_BIN") !== undefined);
 const build = compiles ? buildCompiled : buildSelfExtracting;
-await build({ target, out, commit: await commit(), env: Deno.env.toObject() });
+await build({ target, out, main: values.main, commit: await commit(), env: Deno.env.toObject() });
 const bytes = await Deno.readFile(out);
 const name = out.slice(out.lastIndexOf("/") + 1);
 await Deno.writeTextFile(`${out}.sha256`, `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`);

