@@ -16,9 +16,15 @@ async function initializeUser(httpUrl: string, enter: readonly string[] = []): P
   const script = `const r = await fetch(${JSON.stringify(`${httpUrl}/api/v1/user/initialize`)}, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: ${JSON.stringify(body)} });
     if (r.status !== 200) throw new Error(r.status + " " + await r.text());`;
-  const [program, ...args] = [...enter, Deno.execPath(), "eval", script] as [string, ...string[]];
-  const { success, stderr } = await new Deno.Command(program, { args, env: { NO_COLOR: "1" } }).output();
+  const [program, ...args] = [...enter, Deno.execPath(), "eval", script];
+  const { success, stderr } = await new Deno.Command(program!, { args, env: { NO_COLOR: "1" } }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+/** A port that was free a moment ago: the configuration must name it beforehand. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "::", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
 }
 
 /** A URL that reaches a listener on a wildcard address. */
@@ -48,17 +54,28 @@ test({
 
 test({
   name: "podman, skopeo, buildah: login, push, pull, copy of an index over IPv6",
-  needs: NEEDS,
+  needs: [...NEEDS, "ipv6"],
   fn: () => journeyOver({ http: "[::1]:0" }, "registry6.example", "::1"),
 });
 
 test({
   name: "podman, skopeo, buildah: login, push, pull, copy of an index over TLS with an own CA",
-  needs: [...NEEDS, "openssl"],
+  needs: [...NEEDS, "ipv6", "openssl"],
   async fn() {
     const name = "registry.example";
     const { ca, cert, key } = await makeOwnCa(name);
-    const options = { https: "[::]:0", configFiles: { "ssl.cert": cert, "ssl.key": key } };
+    const port = freePort();
+    const options: ApplianceOptions = {
+      https: `[::]:${port}`,
+      config: {
+        SERVER_HOSTNAME: `${name}:${port}`,
+        PREFERRED_URL_SCHEME: "https",
+        FEATURE_LISTEN_IP_VERSION: "dual-stack",
+        FEATURE_USER_INITIALIZE: true,
+        FEATURE_MAILING: false,
+      },
+      configFiles: { "ssl.cert": cert, "ssl.key": key },
+    };
     await journeyOver(options, name, "::1", ca);
   },
 });
