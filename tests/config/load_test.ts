@@ -385,3 +385,23 @@ Deno.test("every key has a description, a kind and a default", () => {
     assert.ok(schema.safeParse(undefined).success, key);
   }
 });
+
+Deno.test("loadConfig() never throws, whatever a key is set to, and says nothing with a stack or an [object]", async () => {
+  const values = [null, 0, -1, 1.5, "x", "", true, [], [1], [null], {}, { a: 1 }, [[]], [{}], "🦆", 1e300];
+  const dataDir = await Deno.makeTempDir();
+  try {
+    for (const key of [...Object.keys(CONFIG_SHAPE), "CORP_LOGIN_CONFIG", "__proto__", "constructor", ""]) {
+      for (const value of values) {
+        const env = { QUAY_OVERRIDE_CONFIG: JSON.stringify(Object.fromEntries([[key, value]])) };
+        const { problems, notices, config } = await loadConfig({ dataDir, env });
+        assert.ok(config.SERVER_HOSTNAME !== undefined);
+        for (const { message, mend } of problems) {
+          assert.ok(!/\[object|undefined|\n {4}at /.test(message + mend), message);
+        }
+        for (const { message } of notices) assert.ok(!/\[object|undefined|\n {4}at /.test(message), message);
+      }
+    }
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
