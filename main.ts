@@ -1,9 +1,10 @@
 /** `quaylet`: everything starts here. An HTTP worker is the same file, run in a thread of its own. */
-import { runHttpWorker } from "./src/app.ts";
+import { composeThread, type ThreadSettings } from "./src/app.ts";
 import { runCli } from "./src/cli/cli.ts";
+import { answerMainThread } from "./src/http/thread.ts";
 
 if ("WorkerGlobalScope" in globalThis) {
-  await runHttpWorker();
+  answerMainThread<ThreadSettings>(globalThis as never, composeThread);
 } else {
   Deno.exit(await runCli(Deno.args));
 }

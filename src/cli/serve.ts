@@ -42,6 +42,7 @@ Exit codes: 0 stopped as asked, 1 could not start or a part failed for good, 2 w
       metrics: parseAddress(values.metrics),
       logging: { format: oneOf("--log", values.log, ["json", "text"]), level: logLevel(values["log-level"]) },
       env: io.env,
+      startWorker: (name) => new Worker(Deno.mainModule, { type: "module", name }),
     });
     if (appliance === undefined) return EXIT.failed;
     return await appliance.ended === "stopped" ? EXIT.ok : EXIT.failed;

@@ -1,5 +1,4 @@
-import type { ListenerSpec, TlsPair } from "./listeners.ts";
-import { type FetchHandler, Listener } from "./listeners.ts";
+import { type FetchHandler, Listener, type ListenerSpec, type TlsPair } from "./listeners.ts";
 
 /**
  * What the main thread asks an HTTP worker thread. One question, one reply, matched by `id`:
@@ -11,7 +10,13 @@ import { type FetchHandler, Listener } from "./listeners.ts";
  *     stop      take no more connections, finish what runs for at most `graceMs`, close the database -> true
  */
 export type ThreadQuestion<Settings> =
-  | { ask: "start"; settings: Settings; listeners: readonly ListenerSpec[]; tls: TlsPair | undefined }
+  | {
+    ask: "start";
+    settings: Settings;
+    index: number;
+    listeners: readonly ListenerSpec[];
+    tls: TlsPair | undefined;
+  }
   | { ask: "tls"; tls: TlsPair }
   | { ask: "ping" }
   | { ask: "snapshot" }
@@ -22,7 +27,8 @@ export type ThreadReply = { id: number; reply: unknown } | { id: number; failed:
 
 /** What one thread serves, made from the settings by the composition root. */
 export interface ThreadService {
-  readonly handler: FetchHandler;
+  /** The handler of a listener of that kind. */
+  handlerFor(surface: ListenerSpec["surface"]): FetchHandler;
   snapshot(): Promise<object>;
   close(): Promise<void>;
 }
@@ -34,7 +40,7 @@ export function answerMainThread<Settings>(
     postMessage(message: ThreadReply): void;
     close(): void;
   },
-  compose: (settings: Settings) => Promise<ThreadService>,
+  compose: (settings: Settings, index: number) => Promise<ThreadService>,
 ): void {
   let service: ThreadService | undefined;
   let listeners: Listener[] = [];
@@ -42,10 +48,14 @@ export function answerMainThread<Settings>(
   async function answer(question: ThreadQuestion<Settings>): Promise<unknown> {
     switch (question.ask) {
       case "start": {
-        const started = await compose(question.settings);
+        const started = await compose(question.settings, question.index);
         service = started;
         listeners = question.listeners.map((spec) =>
-          new Listener(spec, started.handler, spec.surface === "https" ? question.tls : undefined)
+          new Listener(
+            spec,
+            started.handlerFor(spec.surface),
+            spec.surface === "https" ? question.tls : undefined,
+          )
         );
         return true;
       }

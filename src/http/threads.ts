@@ -35,9 +35,12 @@ export class HttpThreads<Settings> {
 
   async #startThread(index: number): Promise<void> {
     const { startWorker, settings, listeners } = this.options;
-    const thread = new HttpThread<Settings>(startWorker(`http-${index + 1}`), (reason) => this.#replace(index, reason));
+    const thread = new HttpThread<Settings>(
+      startWorker(`http-${index + 1}`),
+      (reason) => this.#replace(index, reason),
+    );
     this.#threads[index] = thread;
-    await thread.ask({ ask: "start", settings, listeners, tls: this.#tls }, START_TIMEOUT_MS);
+    await thread.ask({ ask: "start", settings, index, listeners, tls: this.#tls }, START_TIMEOUT_MS);
   }
 
   #replace(index: number, reason: string): void {
@@ -51,7 +54,9 @@ export class HttpThreads<Settings> {
   }
 
   #askAll(question: ThreadQuestion<Settings>, timeoutMs: number): Promise<unknown[]> {
-    return Promise.all(this.#threads.flatMap((thread) => thread === undefined ? [] : [thread.ask(question, timeoutMs)]));
+    return Promise.all(
+      this.#threads.flatMap((thread) => thread === undefined ? [] : [thread.ask(question, timeoutMs)]),
+    );
   }
 
   /** True when every thread answers within five seconds. */

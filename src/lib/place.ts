@@ -12,7 +12,8 @@ export const PLACE_FLAGS = {
   config: { type: "string" },
 } as const satisfies ParseArgsOptionsConfig;
 
-export const PLACE_HELP = `  --data DIR     what the appliance writes (default /var/lib/quaylet, or ./data when not root)
+export const PLACE_HELP =
+  `  --data DIR     what the appliance writes (default /var/lib/quaylet, or ./data when not root)
   --config DIR   holds config.yaml, ssl.cert, ssl.key, extra_ca_certs/ (default /etc/quaylet when it is there)`;
 
 /** Fills in the defaults. A `--config` that is no folder is an error: silently running on defaults would be worse. */
@@ -35,4 +36,11 @@ function isFolder(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Where what can be made again is kept: `QUAYLET_CACHE`, /var/cache/quaylet for root, else in the user's cache folder. */
+export function cacheDir(env: Readonly<Record<string, string | undefined>>): string {
+  if (env.QUAYLET_CACHE) return absolute(env.QUAYLET_CACHE);
+  if (Deno.uid() === 0) return "/var/cache/quaylet";
+  return absolute(`${env.XDG_CACHE_HOME ?? `${env.HOME ?? "/tmp"}/.cache`}/quaylet`);
 }

@@ -15,3 +15,17 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
   return { release: () => file.close() };
 }
+
+/** Whether a running Quaylet holds the folder. */
+export async function isDataDirLocked(dataDir: string): Promise<boolean> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(`${dataDir}/quaylet.lock`, { read: true, write: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  const free = await file.tryLock(true);
+  file.close();
+  return !free;
+}

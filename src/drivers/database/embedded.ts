@@ -1,6 +1,7 @@
 import type { Logger } from "../../lib/logger.ts";
 import { stopOrphan } from "./orphan.ts";
 import { type DatabaseTarget, EMBEDDED_DATABASE, EMBEDDED_USER, openPool } from "./postgres.ts";
+import { socketDirOf } from "./socket_dir.ts";
 import { asServiceUser, type ServiceUser, serviceUser } from "./service_user.ts";
 
 /**
@@ -63,8 +64,6 @@ const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
 /** Deaths in a row, each within a minute of the last, that are put up with. */
 const MOST_RESTARTS = 10;
-/** `sockaddr_un` holds 107 bytes; `/.s.PGSQL.5432` takes 15 of them. */
-const LONGEST_SOCKET_DIR = 92;
 
 /**
  * Makes the cluster when there is none, starts it, and returns once it answers.
@@ -204,22 +203,17 @@ async function majorVersion(binDir: string): Promise<string> {
   return first.replace(/\D+/, "").trim();
 }
 
-/** `<dataDir>/run`; a folder of our own under /run or /tmp when that is too long for a socket's address. */
+/** Makes the socket's folder, which nobody but the service user and root may enter. */
 async function makeSocketDir(dataDir: string, user: ServiceUser | undefined, log: Logger): Promise<string> {
-  let dir = `${dataDir}/run`;
-  if (new TextEncoder().encode(dir).length > LONGEST_SOCKET_DIR) {
-    const base = Deno.uid() === 0 ? "/run" : Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp";
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(dataDir)));
-    dir = `${base}/quaylet-${
-      [...hash.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("")
-    }`;
+  const dir = await socketDirOf(dataDir);
+  if (!dir.startsWith(`${dataDir}/`)) {
     log.info("the data folder's path is too long for a socket; it is kept elsewhere", { socketDir: dir });
   }
   await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-  const { uid, mode } = await Deno.lstat(dir);
+  const { uid, mode, isDirectory } = await Deno.lstat(dir);
   const owner = user?.uid ?? Deno.uid();
-  if (user !== undefined && uid !== owner) await Deno.chown(dir, user.uid, user.gid);
-  else if (uid !== owner) throw new Error(`${dir} belongs to somebody else`);
+  if (isDirectory && user !== undefined && uid !== owner) await Deno.chown(dir, user.uid, user.gid);
+  else if (!isDirectory || uid !== owner) throw new Error(`${dir} belongs to somebody else`);
   if (((mode ?? 0) & 0o777) !== 0o700) await Deno.chmod(dir, 0o700);
   return dir;
 }

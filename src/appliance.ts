@@ -1,0 +1,259 @@
+import { composeDeps, openNode, type ThreadSettings } from "./app.ts";
+import type { Deps } from "./domain/deps.ts";
+import { refreshRowGauges } from "./domain/row_gauges.ts";
+import { readAnyUserId } from "./drivers/database/queries/health.ts";
+import { refreshInstanceKey } from "./domain/service_keys.ts";
+import {
+  type IpVersion,
+  type ListenerSpec,
+  refuseIpv4,
+  reservePort,
+  type TlsPair,
+  wildcard,
+} from "./http/listeners.ts";
+import { metricsHandler } from "./http/metrics.ts";
+import { HttpThreads } from "./http/threads.ts";
+import { readTlsPair, tlsFilesOf, watchTlsPair } from "./http/tls_files.ts";
+import { type Address, formatUrl } from "./lib/address.ts";
+import { createHeartbeats } from "./lib/heartbeats.ts";
+import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
+import type { Place } from "./lib/place.ts";
+import { createSystemdNotifier } from "./lib/systemd_notify.ts";
+import { versionInfo } from "./lib/version.ts";
+import { type PeriodicWork, startPeriodic } from "./workers/periodic.ts";
+import { cleanUploads } from "./workers/upload_cleanup.ts";
+
+export interface ApplianceOptions {
+  readonly place: Place;
+  readonly http: Address;
+  readonly https: Address;
+  readonly metrics: Address;
+  readonly logging: Pick<LoggerOptions, "format" | "level">;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Starts a thread that runs this program's main module. */
+  readonly startWorker: (name: string) => Worker;
+}
+
+export interface RunningAppliance {
+  /** Resolves when it has stopped: `stopped` as asked, `failed` when a part of it is gone for good. */
+  readonly ended: Promise<"stopped" | "failed">;
+}
+
+/** Time that running requests get after SIGTERM. */
+const GRACE_MS = 30_000;
+/** An upload's file without a session is given up for lost after this. */
+const ORPHAN_AGE_MS = 600_000;
+
+/**
+ * Starts everything that `quaylet serve` is: database, HTTP worker threads, metrics, background work, signals.
+ * `undefined` when the configuration has problems; each was logged with how to mend it.
+ * @throws {Error} in words when a part cannot be started; what had been started is stopped again
+ */
+export async function startAppliance(options: ApplianceOptions): Promise<RunningAppliance | undefined> {
+  const log = createLogger(options.logging);
+  const { version, commit, kind } = versionInfo(options.env);
+  log.info("starting", {
+    version,
+    commit,
+    kind,
+    data: options.place.dataDir,
+    config: options.place.configDir,
+  });
+  const started: (() => Promise<unknown> | void)[] = [];
+  const stopAll = async () => {
+    for (const stop of started.reverse()) await stop();
+  };
+  try {
+    return await start(options, log, started, stopAll);
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+async function start(
+  options: ApplianceOptions,
+  log: Logger,
+  started: (() => Promise<unknown> | void)[],
+  stopAll: () => Promise<void>,
+): Promise<RunningAppliance | undefined> {
+  const { place, env } = options;
+  const ended = Promise.withResolvers<"stopped" | "failed">();
+  const node = await openNode({
+    place,
+    env,
+    log,
+    logging: options.logging,
+    failed: (reason) => {
+      log.error("the database is gone for good", { reason });
+      stop("failed");
+    },
+  });
+  if (node === undefined) return undefined;
+  started.push(node.close);
+  const { settings } = node;
+  const { config } = settings;
+
+  const { deps, close } = await composeDeps(settings, { poolSize: 3, name: "main" });
+  started.push(close);
+  // No request is being served yet, so every file without a session is a leftover.
+  await cleanUploads(deps, { orphanAgeMs: settings.database.shared ? ORPHAN_AGE_MS : 0 });
+
+  const tls = await usableTls(place, config.EXTERNAL_TLS_TERMINATION);
+  const version: IpVersion = config.FEATURE_LISTEN_IP_VERSION;
+  const specs: ListenerSpec[] = [
+    { surface: "http", hostname: options.http.hostname ?? wildcard(version), port: options.http.port },
+    ...(tls === undefined ? [] : [{
+      surface: "https" as const,
+      hostname: options.https.hostname ?? wildcard(version),
+      port: options.https.port,
+    }]),
+  ];
+  const reserved = specs.map(reservePort);
+  const listeners = reserved.map(({ spec }) => spec);
+  for (const { hostname, port } of listeners) {
+    if (version === "IPv6" && hostname === "::") {
+      const refusal = refuseIpv4(port);
+      started.push(() => refusal.close());
+    }
+  }
+
+  const count = Math.min(4, navigator.hardwareConcurrency);
+  const heartbeats = createHeartbeats(count);
+  const threads = await HttpThreads.start<ThreadSettings>({
+    count,
+    startWorker: options.startWorker,
+    settings: { ...settings, heartbeats },
+    listeners,
+    tls,
+    log,
+  });
+  for (const reservation of reserved) reservation.release();
+  started.push(() => threads.stop(GRACE_MS));
+  if (tls !== undefined && place.configDir !== undefined) {
+    const watch = watchTlsPair(tlsFilesOf(place.configDir), tls, {
+      pair: async (pair) => {
+        await threads.replaceTls(pair);
+        log.info("a new certificate is served", { file: tlsFilesOf(place.configDir as string).certPath });
+      },
+      refused: (reason) =>
+        log.error("the new certificate is not used; the old one goes on serving", {
+          reason,
+          mend: "put back a valid pair",
+        }),
+    });
+    started.push(() => watch.close());
+  }
+
+  const metrics = serveMetrics(options.metrics, version, deps, threads, log);
+  started.push(() => metrics.stop());
+  started.push(startPeriodic(backgroundWork(deps), log));
+
+  const systemd = createSystemdNotifier({
+    env: { get: (name) => env[name] },
+    healthy: () => threads.ping(),
+    warn: (message, fields) => log.warn(message, fields),
+  });
+  started.push(() => systemd?.close());
+
+  let stopping = false;
+  function stop(outcome: "stopped" | "failed"): void {
+    if (stopping) return;
+    stopping = true;
+    log.info("stopping", { graceSeconds: GRACE_MS / 1000 });
+    (async () => {
+      await systemd?.stopping();
+      await stopAll();
+      log.info("stopped");
+    })().then(() => ended.resolve(outcome), (error) => {
+      log.error("could not stop in order", { error });
+      ended.resolve("failed");
+    });
+  }
+  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => stop("stopped"));
+
+  for (const { surface, hostname, port } of listeners) {
+    log.info("listening", { surface, url: formatUrl(surface, hostname, port) });
+  }
+  log.info("listening", { surface: "metrics", url: metrics.url });
+  await advise(deps, listeners, log);
+  log.info("ready", { httpWorkers: count });
+  await systemd?.ready(
+    `serving ${listeners.map((spec) => formatUrl(spec.surface, spec.hostname, spec.port)).join(" ")}`,
+  );
+  return { ended: ended.promise };
+}
+
+/** Tells who has just installed it what to do next: make the first user. */
+async function advise({ config, sql }: Deps, [first]: readonly ListenerSpec[], log: Logger): Promise<void> {
+  if (first === undefined || !config.FEATURE_USER_INITIALIZE || await readAnyUserId(sql) !== undefined) {
+    return;
+  }
+  const host = first.hostname === "::" || first.hostname === "0.0.0.0" ? "localhost" : first.hostname;
+  const url = formatUrl(first.surface, host, first.port);
+  const user =
+    `{"username":"admin","password":"<8 or more characters>","email":"admin@example.com","access_token":true}`;
+  log.info("there is no user yet: make the first one", {
+    command: `curl -sX POST -H 'Content-Type: application/json' -d '${user}' ${url}/api/v1/user/initialize`,
+  });
+}
+
+/** The pair of the config folder, unless TLS ends before us. */
+async function usableTls(place: Place, endsBefore: boolean): Promise<TlsPair | undefined> {
+  if (place.configDir === undefined || endsBefore) return undefined;
+  return await readTlsPair(tlsFilesOf(place.configDir));
+}
+
+function serveMetrics(
+  address: Address,
+  version: IpVersion,
+  deps: Deps,
+  threads: HttpThreads<ThreadSettings>,
+  log: Logger,
+): { url: string; stop(): Promise<void> } {
+  const { spec, release } = reservePort({
+    surface: "http",
+    hostname: address.hostname ?? wildcard(version),
+    port: address.port,
+  });
+  const refusal = version === "IPv6" && spec.hostname === "::" ? refuseIpv4(spec.port) : undefined;
+  const handler = metricsHandler({
+    collect: async () => [await deps.metrics.snapshot(), ...await threads.snapshots()],
+    log,
+  });
+  const server = Deno.serve(
+    { hostname: spec.hostname, port: spec.port, reusePort: true, onListen: () => {} },
+    handler,
+  );
+  release();
+  return {
+    url: formatUrl("http", spec.hostname, spec.port),
+    stop: async () => {
+      refusal?.close();
+      await server.shutdown();
+    },
+  };
+}
+
+/** What runs once per node beside the requests. */
+function backgroundWork(deps: Deps): PeriodicWork[] {
+  const { config } = deps;
+  return [
+    {
+      name: "row_gauges",
+      everyMs: config.GLOBAL_PROMETHEUS_STATS_FREQUENCY * 1000,
+      atStart: true,
+      run: () => refreshRowGauges(deps),
+    },
+    {
+      name: "service_key",
+      everyMs: config.INSTANCE_SERVICE_KEY_REFRESH * 60_000,
+      run: () => refreshInstanceKey(deps),
+    },
+    {
+      name: "upload_cleanup",
+      everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
+      run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
+    },
+  ];
+}
