@@ -55,7 +55,10 @@ export function sealSession(config: SessionConfig, session: Session): string {
 /** The session in a cookie's value; undefined when it is not ours, was changed, or is older than `SESSION_TIMEOUT`. */
 export function openSession(config: SessionConfig, cookie: string, nowMs: number): Session | undefined {
   if (!cookie.startsWith(VERSION) || cookie.length > MAX_SEALED_CHARS) return undefined;
-  const sealed = Buffer.from(cookie.slice(VERSION.length), "base64url");
+  const text = cookie.slice(VERSION.length);
+  const sealed = Buffer.from(text, "base64url");
+  // The decoder overlooks what is no base64url; a cookie has one spelling.
+  if (sealed.toString("base64url") !== text) return undefined;
   if (sealed.length <= IV_BYTES + TAG_BYTES) return undefined;
   try {
     const decipher = createDecipheriv("aes-256-gcm", sessionKey(config), sealed.subarray(0, IV_BYTES), {

@@ -1,0 +1,139 @@
+import { expect } from "@std/testing";
+import { COMPLETIONS } from "../../src/cli/completion.ts";
+import { runCli } from "../../src/cli/cli.ts";
+import type { OperatorIo } from "../../src/cli/operator.ts";
+import { authenticateBasic } from "../../src/domain/credentials.ts";
+import type { Deps } from "../../src/domain/deps.ts";
+import { withSite } from "./site.ts";
+
+interface Result {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Runs a command line over the test's database, with `input` as standard input. */
+async function run(deps: Deps | undefined, line: string, input = ""): Promise<Result> {
+  const result = { code: -1, out: "", err: "" };
+  const io: OperatorIo = {
+    stdout: (text) => void (result.out += text),
+    stderr: (text) => void (result.err += text),
+    stdin: () => Promise.resolve(input),
+    env: {},
+    openDeps: () => {
+      if (deps === undefined) throw new Error("the database was opened");
+      return Promise.resolve({ deps, close: () => Promise.resolve() });
+    },
+  };
+  result.code = await runCli(line.split(" "), io);
+  return result;
+}
+
+Deno.test("quaylet user: a life", async () => {
+  await withSite({}, async ({ deps }) => {
+    const created = await run(
+      deps,
+      "user create dave --email dave@example.org --password-stdin --json",
+      "first-password\n",
+    );
+    expect([created.code, created.err]).toEqual([0, ""]);
+    expect(JSON.parse(created.out)).toMatchObject({
+      username: "dave",
+      email: "dave@example.org",
+      enabled: true,
+    });
+    expect(created.out).not.toContain("first-password");
+    await authenticateBasic(deps, "dave", "first-password");
+
+    expect((await run(deps, "user create dave")).code).toBe(4);
+    expect((await run(deps, "user create Dave")).code).toBe(1);
+    expect((await run(deps, "user show nobody-here")).code).toBe(3);
+    expect((await run(deps, "user show acme")).code).toBe(3);
+
+    const changed = await run(deps, "user password dave");
+    const password = /^password: (\S+)$/m.exec(changed.out)?.[1] ?? "";
+    expect(password.length).toBe(24);
+    await authenticateBasic(deps, "dave", password);
+
+    expect((await run(deps, "user disable dave")).code).toBe(0);
+    expect((await run(deps, "user list")).out).toMatch(/^dave +dave@example\.org +disabled$/m);
+    await expect(authenticateBasic(deps, "dave", password)).rejects.toThrow("disabled");
+    expect((await run(deps, "user enable dave")).code).toBe(0);
+    expect((await run(deps, "user delete dave")).code).toBe(0);
+    expect((await run(deps, "user show dave")).code).toBe(3);
+    const sole = await run(deps, "user delete alice");
+    expect([sole.code, sole.err]).toEqual([
+      1,
+      "quaylet user delete: alice is the only administrator of the organization acme\n",
+    ]);
+  });
+});
+
+Deno.test("quaylet org, robot, repo: a life", async () => {
+  await withSite({}, async ({ deps }) => {
+    expect((await run(deps, "org create site --owner bob")).code).toBe(0);
+    expect((await run(deps, "org create site")).code).toBe(4);
+    expect((await run(deps, "org create other --owner nobody-here")).code).toBe(3);
+    const org = JSON.parse((await run(deps, "org show site --json")).out);
+    expect(org).toEqual({ name: "site", email: "", teams: [{ name: "owners", role: "admin", members: 1 }] });
+
+    const robot = JSON.parse((await run(deps, "robot create site+ci --description builds --json")).out);
+    await authenticateBasic(deps, "site+ci", robot.token);
+    const next = JSON.parse((await run(deps, "robot regenerate site+ci --json")).out);
+    await authenticateBasic(deps, "site+ci", next.token);
+    expect((await run(deps, "robot list site")).out).not.toContain(next.token);
+
+    expect((await run(deps, "repo create site/edge/app --description first")).code).toBe(0);
+    expect((await run(deps, "repo create site/edge/app")).code).toBe(4);
+    expect((await run(deps, "repo create nowhere/app")).code).toBe(3);
+    expect((await run(deps, "repo visibility site/edge/app public")).code).toBe(0);
+    const granted = await run(deps, "repo permission site/edge/app --user site+ci --role write --json");
+    expect(JSON.parse(granted.out)).toEqual([{ kind: "robot", name: "site+ci", role: "write" }]);
+    expect((await run(deps, "robot show site+ci")).out).toMatch(/^site\/edge\/app +write$/m);
+    expect((await run(deps, "repo permission site/edge/app --user site+ci --role none")).code).toBe(0);
+    expect((await run(deps, "repo list site")).out).toMatch(/^site\/edge\/app +public +NORMAL$/m);
+    expect((await run(deps, "repo delete site/edge/app")).code).toBe(0);
+    expect((await run(deps, "repo show site/edge/app")).code).toBe(3);
+    expect((await run(deps, "robot delete site+ci")).code).toBe(0);
+    expect((await run(deps, "robot show site+ci")).code).toBe(3);
+    expect((await run(deps, "org delete site")).code).toBe(0);
+    expect((await run(deps, "org show site")).code).toBe(3);
+  });
+});
+
+Deno.test("quaylet user, org, robot, repo: wrong use is told before the database is opened", async () => {
+  const lines = [
+    "user",
+    "user conjure",
+    "user create",
+    "user create a b",
+    "user create dave --nonsense",
+    "user create dave --ask --password-stdin",
+    "robot create ci",
+    "robot create acme+a+b",
+    "repo create app",
+    "repo visibility acme/app secret",
+    "repo permission acme/app --role write",
+    "repo permission acme/app --user bob --role owner",
+    "completion fish",
+  ];
+  for (const line of lines) {
+    const { code, out, err } = await run(undefined, line);
+    expect([line, code, out]).toEqual([line, 2, ""]);
+    expect(err).not.toBe("");
+  }
+});
+
+Deno.test("quaylet completion bash: bash accepts it, and it knows what the commands know", async () => {
+  const { out } = await run(undefined, "completion bash");
+  const script = `${out}\nCOMP_WORDS=(quaylet user cr) COMP_CWORD=2; _quaylet; echo "\${COMPREPLY[@]}"`;
+  const bash = await new Deno.Command("bash", { args: ["-c", script] }).output();
+  expect(new TextDecoder().decode(bash.stdout)).toBe("create\n");
+  for (const command of ["user", "org", "robot", "repo"]) {
+    const { out: help } = await run(undefined, `help ${command}`);
+    const verbs = [...help.matchAll(new RegExp(`^  quaylet ${command} (\\S+)`, "gm"))].map((match) =>
+      match[1]
+    );
+    expect(verbs).toEqual([...COMPLETIONS[command] ?? []]);
+  }
+});
