@@ -5,7 +5,7 @@ import { bcryptInWorker } from "./password_worker.ts";
 const COST = 12;
 /** bcrypt reads no further. */
 const BCRYPT_MAX_BYTES = 72;
-/** Nobody types more; a longer text is refused before anything is computed from it. */
+/** Nobody types more; a longer text is wrong, at the usual price. */
 const PASSWORD_MAX_CHARS = 4096;
 /** A success spares the next checks of the same password this long. */
 const REMEMBER_MS = 5 * 60_000;
@@ -34,11 +34,10 @@ export function hashPassword(password: string, cost: number = COST): Promise<str
  */
 export async function verifyPassword(password: string, hash: string | null | undefined): Promise<boolean> {
   const known = typeof hash === "string" && /^\$2[aby]\$\d\d\$/.test(hash);
-  if (!known) {
+  if (!known || password.length > PASSWORD_MAX_CHARS) {
     await check(password.slice(0, PASSWORD_MAX_CHARS), NOBODYS_HASH);
     return false;
   }
-  if (password.length > PASSWORD_MAX_CHARS) return false;
   const key = createHmac("sha256", memoryKey).update(hash).update("\0").update(password).digest("base64");
   const rememberedUntil = successes.get(key);
   if (rememberedUntil !== undefined && rememberedUntil > performance.now()) return true;
