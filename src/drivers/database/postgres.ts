@@ -55,7 +55,10 @@ export function openPool({ target, max, applicationName, database }: PoolOptions
     return postgres({ ...common, ...place }) as unknown as Pool;
   }
   const { uri, extra } = connectionOptions(target.uri, target.args);
-  return postgres(uri, { ...common, ...extra }) as unknown as Pool;
+  return postgres(
+    uri,
+    { ...common, ...extra } as postgres.Options<{ bigint: typeof common.types.bigint }>,
+  ) as unknown as Pool;
 }
 
 /**
@@ -76,6 +79,10 @@ export function connectionOptions(uri: string, args: Readonly<Record<string, unk
   return {
     uri: url.href,
     extra: {
+      // postgres.js splits the host at ":" and would lose an IPv6 literal.
+      ...(url.hostname.startsWith("[")
+        ? { host: [url.hostname.slice(1, -1)], port: [Number(url.port || 5432)] }
+        : {}),
       ...(timeout > 0 ? { connect_timeout: timeout } : {}),
       ...tlsOptions(mode, caFile),
     },
