@@ -48,7 +48,7 @@ export async function pointTag(
     if (live.endMs !== endMs) await updateTagEnd(tx, live.id, endMs);
     return;
   }
-  if (live !== undefined) await endTag(tx, repositoryId, name, nowMs);
+  if (live !== undefined) await endTag(tx, live.id, nowMs);
   await insertTag(tx, { repositoryId, name, manifestId, startMs: nowMs, endMs, hidden: false, reversion });
 }
 
@@ -86,7 +86,11 @@ export function deleteTag(
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
     await lockTag(tx, repositoryId, name);
-    return await endTag(tx, repositoryId, name, now()) !== undefined;
+    const nowMs = now();
+    const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+    if (live === undefined) return false;
+    await endTag(tx, live.id, nowMs);
+    return true;
   });
 }
 
@@ -142,6 +146,7 @@ export async function listTags(
   repositoryId: number,
   page: { after: string; limit: number },
 ): Promise<TagPage> {
-  const names = await selectTagNames(sql, repositoryId, { ...page, limit: page.limit + 1, nowMs: now() });
+  const rows = await selectTagNames(sql, repositoryId, { ...page, limit: page.limit + 1, nowMs: now() });
+  const names = rows.map((row) => row.name);
   return { names: names.slice(0, page.limit), more: names.length > page.limit };
 }

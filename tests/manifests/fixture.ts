@@ -68,7 +68,8 @@ export function withRegistry(
       await sql`
         with stored as (
           insert into imagestorage (uuid, image_size, uploading, cas_path, content_checksum)
-          values (gen_random_uuid()::text, ${bytes.byteLength}, false, true, ${digest}) returning id
+          values (gen_random_uuid()::text, ${bytes.byteLength}, false, true, ${digest})
+          on conflict (content_checksum) do update set image_size = excluded.image_size returning id
         )
         insert into uploadedblob (repository_id, blob_id, uploaded_at, expires_at)
         select ${repositoryId}, id, now() at time zone 'utc', (now() at time zone 'utc') + interval '1 hour' from stored`;

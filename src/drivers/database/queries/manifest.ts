@@ -1,4 +1,5 @@
 import type { Sql } from "../postgres.ts";
+import { liveTag } from "./tag.ts";
 
 /** What a reference came to. All of `repositoryId`… are null when the repository is not there. */
 export interface LookupRow {
@@ -26,13 +27,18 @@ function lookupColumns(sql: Sql) {
     r.kind_id as "kindId", m.id as "manifestId", m.digest, m.media_type_id as "mediaTypeId"`;
 }
 
-function lookupRepositories(sql: Sql, question: LookupQuestion) {
+/**
+ * The sub-selects hide the arrays' lengths from the planner: it would plan short batches anew each time, which takes
+ * longer than running them. `limit 1` keeps it from reading whole tables for a few names.
+ */
+function lookupRepositories(sql: Sql, { namespaces, names, references }: LookupQuestion) {
   return sql`
-    unnest(${question.namespaces as string[]}::text[], ${question.names as string[]}::text[],
-      ${question.references as string[]}::text[]) with ordinality as q (namespace, name, reference, ord)
+    unnest((select ${namespaces as string[]}::text[]), (select ${names as string[]}::text[]),
+      (select ${references as string[]}::text[])) with ordinality as q (namespace, name, reference, ord)
     left join lateral (
       select r.id, r.state, r.kind_id, n.enabled from "user" n join repository r on r.namespace_user_id = n.id
       where n.username = q.namespace and r.name = q.name and r.state <> 3
+      limit 1
     ) r on true`;
 }
 
@@ -43,12 +49,7 @@ function lookupRepositories(sql: Sql, question: LookupQuestion) {
 export function selectByTags(sql: Sql, question: LookupQuestion, nowMs: number): Promise<LookupRow[]> {
   return sql<LookupRow[]>`
     select ${lookupColumns(sql)} from ${lookupRepositories(sql, question)}
-    left join lateral (
-      select t.manifest_id from tag t
-      where t.repository_id = r.id and t.name = q.reference and not t.hidden
-        and (t.lifetime_end_ms is null or t.lifetime_end_ms > ${nowMs})
-      order by t.lifetime_start_ms desc, t.id desc limit 1
-    ) t on true
+    left join lateral ${liveTag(sql, sql`r.id`, sql`q.reference`, nowMs)} t on true
     left join manifest m on m.id = t.manifest_id`;
 }
 
@@ -68,7 +69,8 @@ export function selectByDigests(sql: Sql, question: LookupQuestion, nowMs: numbe
 /** Condition on a manifest `m`: see {@link selectByDigests}. The climb to its parents runs only without a live tag. */
 function visible(sql: Sql, nowMs: number) {
   return sql`(
-    exists (select from tag t where t.manifest_id = m.id and (t.lifetime_end_ms is null or t.lifetime_end_ms > ${nowMs}))
+    exists (select from tag t where t.manifest_id = m.id and t.lifetime_end_ms is null)
+    or exists (select from tag t where t.manifest_id = m.id and t.lifetime_end_ms > ${nowMs})
     or exists (
       with recursive above (id) as (
         select c.manifest_id from manifestchild c where c.child_manifest_id = m.id

@@ -1,5 +1,8 @@
 import type { Sql } from "../postgres.ts";
 
+/** A piece of SQL. */
+type Fragment = ReturnType<Sql>;
+
 export interface TagRow {
   readonly id: number;
   readonly name: string;
@@ -13,6 +16,20 @@ const columns = (sql: Sql) =>
   sql`id, name, manifest_id as "manifestId", lifetime_start_ms as "startMs", lifetime_end_ms as "endMs"`;
 
 const alive = (sql: Sql, nowMs: number) => sql`(lifetime_end_ms is null or lifetime_end_ms > ${nowMs})`;
+
+/**
+ * The live row of a name without reading its history, however long: two ranges of the unique index instead of one `or`.
+ * Of two live rows, which only a foreign writer can leave, the younger.
+ */
+export function liveTag(sql: Sql, repositoryId: Fragment, name: Fragment, nowMs: number) {
+  return sql`
+    (select id, name, manifest_id, lifetime_start_ms, lifetime_end_ms from tag
+     where repository_id = ${repositoryId} and name = ${name} and lifetime_end_ms is null and not hidden
+     union all
+     select id, name, manifest_id, lifetime_start_ms, lifetime_end_ms from tag
+     where repository_id = ${repositoryId} and name = ${name} and lifetime_end_ms > ${nowMs} and not hidden
+     order by lifetime_start_ms desc, id desc limit 1)`;
+}
 
 /**
  * Waits for every other change of that tag to end, until this transaction does. Row locks would not do: two pushes of a
@@ -29,9 +46,7 @@ export async function selectLiveTag(
   nowMs: number,
 ): Promise<TagRow | undefined> {
   const [row] = await sql<TagRow[]>`
-    select ${columns(sql)} from tag
-    where repository_id = ${repositoryId} and name = ${name} and not hidden and ${alive(sql, nowMs)}
-    order by lifetime_start_ms desc, id desc limit 1`;
+    select ${columns(sql)} from ${liveTag(sql, sql`${repositoryId}::integer`, sql`${name}`, nowMs)} live`;
   return row;
 }
 
@@ -43,20 +58,20 @@ export async function selectEndedTagExists(sql: Sql, repositoryId: number, name:
 }
 
 /** A page of live tag names in byte order, starting after `after`. Served by the index of live tags by name. */
-export async function selectTagNames(
+export function selectTagNames(
   sql: Sql,
   repositoryId: number,
   options: { after: string; limit: number; nowMs: number },
-): Promise<string[]> {
+): Promise<{ name: string }[]> {
   const { after, limit, nowMs } = options;
-  const rows = await sql<{ name: string }[]>`
-    (select name from tag where repository_id = ${repositoryId} and name > ${after} and not hidden
-       and lifetime_end_ms is null order by name limit ${limit})
-    union
-    (select name from tag where repository_id = ${repositoryId} and name > ${after} and not hidden
-       and lifetime_end_ms > ${nowMs} order by name limit ${limit})
-    order by name limit ${limit}`;
-  return rows.map((row) => row.name);
+  return sql<{ name: string }[]>`
+    select distinct name from (
+      (select name from tag where repository_id = ${repositoryId} and name > ${after} and not hidden
+         and lifetime_end_ms is null order by name limit ${limit})
+      union all
+      (select name from tag where repository_id = ${repositoryId} and name > ${after} and not hidden
+         and lifetime_end_ms > ${nowMs} order by name limit ${limit})
+    ) page order by name limit ${limit}`;
 }
 
 /**
@@ -70,18 +85,9 @@ const freeEnd = (sql: Sql, nowMs: number) =>
     where o.repository_id = tag.repository_id and o.name = tag.name and o.lifetime_end_ms = g.ms)
   limit 1)`;
 
-/** Ends the live tag of a name now. @returns the manifest it pointed at, or undefined when there was none */
-export async function endTag(
-  sql: Sql,
-  repositoryId: number,
-  name: string,
-  nowMs: number,
-): Promise<number | undefined> {
-  const [row] = await sql<{ manifestId: number }[]>`
-    update tag set lifetime_end_ms = ${freeEnd(sql, nowMs)}
-    where repository_id = ${repositoryId} and name = ${name} and not hidden and ${alive(sql, nowMs)}
-    returning manifest_id as "manifestId"`;
-  return row?.manifestId;
+/** Ends one tag now. */
+export async function endTag(sql: Sql, id: number, nowMs: number): Promise<void> {
+  await sql`update tag set lifetime_end_ms = ${freeEnd(sql, nowMs)} where id = ${id}`;
 }
 
 /** Names of the live tags of a manifest, hidden ones included. */
