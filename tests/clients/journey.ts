@@ -33,17 +33,6 @@ export async function clientJourney(
     clients.run("skopeo", "inspect", verify, ...flags, `docker://${reference}`);
   const digestOf = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
-  const refusal = await clients.refuse(
-    "podman",
-    "login",
-    verify,
-    "-u",
-    username,
-    "-p",
-    "not-the-password",
-    registry,
-  );
-  assert.match(refusal, /invalid username\/password|unauthorized/i);
   await clients.run("podman", "login", verify, "-u", username, "-p", password, registry);
 
   const context = `${clients.dir}/context`;
@@ -126,4 +115,16 @@ export async function clientJourney(
   await clients.refuse("skopeo", "inspect", verify, `docker://${image("copy:1")}`);
   await clients.run("podman", "logout", registry);
   await clients.refuse("podman", "push", "-q", verify, image("app:1"));
+  // Last: a wrong password locks the account for some seconds.
+  const refusal = await clients.refuse(
+    "podman",
+    "login",
+    verify,
+    "-u",
+    username,
+    "-p",
+    "not-the-password",
+    registry,
+  );
+  assert.match(refusal, /invalid username\/password|unauthorized/i);
 }
