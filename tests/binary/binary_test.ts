@@ -1,0 +1,31 @@
+/** Smoke test of the built binary, whichever kind it is. */
+import assert from "node:assert/strict";
+import manifest from "../../deno.json" with { type: "json" };
+import { startAppliance } from "../appliance.ts";
+import { test } from "../skip.ts";
+
+test({
+  name: "dist/quaylet version: tells version, commit and kind",
+  needs: ["binary"],
+  async fn() {
+    const { stdout, success } = await new Deno.Command(Deno.env.get("QUAYLET_BIN")!, {
+      args: ["version", "--json"],
+    }).output();
+    assert.ok(success);
+    const info = JSON.parse(new TextDecoder().decode(stdout));
+    assert.equal(info.version, manifest.version);
+    assert.match(info.kind, /^(self-extracting|compiled)$/);
+    assert.notEqual(info.commit, "dev");
+  },
+});
+
+test({
+  name: "dist/quaylet serve: starts on nothing, is healthy, and ends with 0 on SIGTERM",
+  needs: ["binary"],
+  async fn() {
+    await using appliance = await startAppliance();
+    const response = await fetch(`${appliance.httpUrl}/health/instance`);
+    assert.equal(response.status, 200, await response.text());
+    assert.equal(await appliance.stop(), 0);
+  },
+});
