@@ -1,10 +1,11 @@
 import {
+  type BlobPlace,
   type BlobRow,
   hideBlob,
   insertMount,
-  type RepositoryKey,
   selectBlob,
   selectBlobInUse,
+  selectBlobPlace,
 } from "../drivers/database/queries/blob.ts";
 import { AppError } from "../lib/errors.ts";
 import { blobKey, type Digest } from "../oci/digest.ts";
@@ -16,10 +17,25 @@ export type { BlobRow };
 /** The blob as the repository's readers see it: pushed or mounted lately, or named by a manifest. One statement. */
 export function findBlob(
   { sql }: Pick<Deps, "sql">,
-  repository: RepositoryKey,
+  repositoryId: number,
   digest: Digest,
 ): Promise<BlobRow | undefined> {
-  return selectBlob(sql, repository, digest);
+  return selectBlob(sql, repositoryId, digest);
+}
+
+/**
+ * As {@link findBlob}, from the repository's name: what a pull costs the database is one statement. The caller has
+ * checked pull permission on the name.
+ * @returns `undefined` when there is no such repository
+ */
+export async function findBlobByName(
+  { sql }: Pick<Deps, "sql">,
+  repository: { readonly namespace: string; readonly name: string },
+  digest: Digest,
+): Promise<BlobPlace | undefined> {
+  const place = await selectBlobPlace(sql, repository, digest);
+  if (place === undefined || place.blob !== undefined) return place;
+  return { ...place, blob: await selectBlob(sql, place.repositoryId, digest) };
 }
 
 /**

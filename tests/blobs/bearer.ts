@@ -8,7 +8,12 @@ export async function bearerFor(deps: Deps, grants: Record<string, ("pull" | "pu
   try {
     await ensureInstanceKey(deps, { dataDir });
     const access = Object.entries(grants).map(([name, actions]) => ({ name, actions }));
-    return `Bearer ${await issueRegistryToken(deps, { kind: "anonymous" }, deps.config.SERVER_HOSTNAME, access)}`;
+    return `Bearer ${await issueRegistryToken(
+      deps,
+      { kind: "anonymous" },
+      deps.config.SERVER_HOSTNAME,
+      access,
+    )}`;
   } finally {
     await Deno.remove(dataDir, { recursive: true });
   }

@@ -172,3 +172,24 @@ async function linkManifest(registry: TestRegistry, digest: string, endMs: numbe
     select 'v1', ${ids.app}, ${manifest!.id}, 1, ${endMs}, false, false, min(id) from tagkind`;
   return manifest!.id;
 }
+
+Deno.test("GET /v2/<name>/blobs/<digest>: no such repository, a disabled namespace, a token for another repository", () =>
+  withRegistry(async (registry) => {
+    const digest = await push(registry, bytes("x"));
+    const missing = { authorization: await registry.bearer({ "acme/missing": ["pull"] }) };
+    const path = blobPath(digest, "acme/missing");
+    await expectError(await registry.call("GET", path, { headers: missing }), 404, "NAME_UNKNOWN");
+    await expectError(
+      await registry.call("GET", blobPath(digest), { headers: missing }),
+      401,
+      "UNAUTHORIZED",
+    );
+    const pullOnly = { authorization: await registry.bearer({ "acme/app": ["pull"] }) };
+    await expectError(
+      await registry.call("DELETE", blobPath(digest), { headers: pullOnly }),
+      401,
+      "UNAUTHORIZED",
+    );
+    await registry.sql`update "user" set enabled = false where username = 'acme'`;
+    await expectError(await registry.call("GET", blobPath(digest)), 405, "DENIED");
+  }));

@@ -1,9 +1,16 @@
-import { findBlob, openBlob, unknownBlob, unlinkBlob } from "../../domain/blobs.ts";
+import { findBlobByName, openBlob, unknownBlob, unlinkBlob } from "../../domain/blobs.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { parseRange } from "../../oci/range.ts";
-import { type RegistryRequest, requireGrant, requireRepository } from "./base.ts";
+import {
+  namespaceDisabled,
+  nameUnknown,
+  notAnImageRepository,
+  type RegistryRequest,
+  requireGrant,
+  requireRepository,
+} from "./base.ts";
 import type { RouteOf } from "./route.ts";
 
 /** A digest's content never changes; whether one may see it does, so shared caches keep out. */
@@ -21,13 +28,13 @@ export async function handleBlob(deps: Deps, request: RegistryRequest<RouteOf<"b
     return new Response(null, { status: 202 });
   }
 
-  const grant = await requireGrant(deps, request, route.name, "pull");
+  const { repository } = await requireGrant(deps, request, route.name, "pull");
   const digest = parseDigest(route.digest);
-  // Both at once: the first decides whether the second's answer may be used.
-  const [, blob] = await Promise.all([
-    requireRepository(deps, request, route.name, "pull"),
-    findBlob(deps, grant.repository, digest),
-  ]);
+  const place = await findBlobByName(deps, repository, digest);
+  if (!place) throw nameUnknown(route.name);
+  if (!place.namespaceEnabled) throw namespaceDisabled(repository.namespace);
+  if (place.kind !== "image") throw notAnImageRepository();
+  const { blob } = place;
   if (!blob) throw unknownBlob(digest);
 
   const headers: Record<string, string> = {

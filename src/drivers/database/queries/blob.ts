@@ -8,9 +8,6 @@ export interface BlobRow {
   readonly sizeBytes: number;
 }
 
-/** A repository by its id, or by its name: then the blob can be looked up beside the repository instead of after it. */
-export type RepositoryKey = number | { readonly namespace: string; readonly name: string };
-
 /**
  * The blob of that digest when it can be read in the repository: it was pushed or mounted there lately
  * (`uploadedblob`), or a manifest of the repository names it (`manifestblob`). A client's DELETE hides it from
@@ -18,28 +15,50 @@ export type RepositoryKey = number | { readonly namespace: string; readonly name
  */
 export async function selectBlob(
   sql: Sql,
-  repository: RepositoryKey,
+  repositoryId: number,
   digest: Digest,
 ): Promise<BlobRow | undefined> {
-  const repositoryId = typeof repository === "number" ? sql`${repository}::int` : sql`(
-    select r.id from repository r join "user" n on n.id = r.namespace_user_id
-    where n.username = ${repository.namespace} and r.name = ${repository.name})`;
-  const [row] = await sql<BlobRow[]>`
-    with place as materialized (select ${repositoryId} as id)
-    select s.id, s.content_checksum as digest, s.image_size as "sizeBytes"
-    from imagestorage s, place
-    where s.content_checksum = ${digest} and s.uploading is not true and (
-      exists (select 1 from manifestblob b
-        where b.blob_id = s.id and b.repository_id = place.id and not b.hidden)
-      or exists (select 1 from uploadedblob u
-        where u.blob_id = s.id and u.repository_id = place.id
-          and u.expires_at > (now() at time zone 'utc'))
-      or exists (select 1 from manifestblob b
-        where b.blob_id = s.id and b.repository_id = place.id and b.hidden
-          and ${manifestIsAlive(sql)})
-    )
-    order by s.id limit 1`;
+  const [row] = await selectRepositoryBlobs(sql, repositoryId, [digest]);
   return row;
+}
+
+/** A repository on the way to one of its blobs. */
+export interface BlobPlace {
+  readonly repositoryId: number;
+  readonly namespaceEnabled: boolean;
+  readonly kind: "image" | "application";
+  /** `undefined` also for a blob that only a hidden link names: {@link selectBlob} knows more. */
+  readonly blob: BlobRow | undefined;
+}
+
+/** Repository and blob of a pull in one statement; `undefined` without a live repository of that name. */
+export async function selectBlobPlace(
+  sql: Sql,
+  { namespace, name }: { namespace: string; name: string },
+  digest: Digest,
+): Promise<BlobPlace | undefined> {
+  const [row] = await sql<
+    (Omit<BlobPlace, "blob"> & { blobId: number | null; sizeBytes: number })[]
+  >`
+    select r.id as "repositoryId", n.enabled as "namespaceEnabled", k.name as kind,
+      found.id as "blobId", found.image_size as "sizeBytes"
+    from "user" n
+    join repository r on r.namespace_user_id = n.id
+    join repositorykind k on k.id = r.kind_id
+    left join lateral (
+      select s.id, s.image_size from imagestorage s
+      where s.content_checksum = ${digest} and s.uploading is not true and (
+        exists (select 1 from manifestblob b
+          where b.blob_id = s.id and b.repository_id = r.id and not b.hidden)
+        or exists (select 1 from uploadedblob u
+          where u.blob_id = s.id and u.repository_id = r.id and u.expires_at > (now() at time zone 'utc'))
+      )
+      order by s.id limit 1
+    ) found on true
+    where n.username = ${namespace} and r.name = ${name} and r.state <> 3`;
+  if (row === undefined) return undefined;
+  const { blobId, sizeBytes, ...place } = row;
+  return { ...place, blob: blobId === null ? undefined : { id: blobId, digest, sizeBytes } };
 }
 
 /** Of `digests` those that can be read in the repository, as {@link selectBlob} decides; for checking a manifest. */
