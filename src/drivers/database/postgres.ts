@@ -57,7 +57,7 @@ export function openPool({ target, max, applicationName, database }: PoolOptions
   const { uri, extra } = connectionOptions(target.uri, target.args);
   return postgres(
     uri,
-    { ...common, ...extra } as postgres.Options<{ bigint: typeof common.types.bigint }>,
+    { ...common, ...extra } as never,
   ) as unknown as Pool;
 }
 
