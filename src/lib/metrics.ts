@@ -63,32 +63,10 @@ export function createMetrics() {
       "Seconds taken to store a chunk of an upload.",
       ["region"],
     ),
-    multipartUploadsStarted: counterFamily(
-      "quay_multipart_uploads_started_total",
-      "Multipart uploads begun at an object store.",
-      [],
-    ),
-    multipartUploadsCompleted: counterFamily(
-      "quay_multipart_uploads_completed_total",
-      "Multipart uploads finished at an object store.",
-      [],
-    ),
     /** `type`: hit, miss. */
     modelCache: counterFamily("quay_model_cache_total", "Look-ups in the in-memory caches.", [
       "type",
     ]),
-    dbConnectionsInUse: gaugeFamily(
-      "quay_db_pooled_connections_in_use",
-      "Database connections at work.",
-      [],
-    ),
-    dbConnectionsAvailable: gaugeFamily(
-      "quay_db_pooled_connections_available",
-      "Database connections open and idle.",
-      [],
-    ),
-    dbConnectCalls: counterFamily("quay_db_connect_calls_total", "Database connections opened.", []),
-    dbCloseCalls: counterFamily("quay_db_close_calls_total", "Database connections closed.", []),
     repositoryRows: gaugeFamily("quay_repository_rows", "Active repositories.", []),
     userRows: gaugeFamily("quay_user_rows", "Active users.", []),
     orgRows: gaugeFamily("quay_org_rows", "Active organizations.", []),

@@ -59,7 +59,7 @@ Deno.test("renderMetrics() escapes label values", async () => {
 
 Deno.test("renderMetrics() leaves out a thread that has nothing yet", async () => {
   expect(await renderMetrics([{}, await createMetrics().snapshot()])).toContain(
-    "quay_db_connect_calls_total 0",
+    "quay_registry_image_pushed_bytes_total 0",
   );
 });
 
