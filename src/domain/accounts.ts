@@ -71,7 +71,7 @@ export async function createFirstUser(
 }
 
 function notFirst(): AppError {
-  return new AppError("invalid_request", "Cannot initialize user in a non-empty database");
+  return new AppError("invalid_request", "There are accounts already: the first user exists");
 }
 
 function checkNewUser(deps: Pick<Deps, "config">, wanted: NewUser): void {

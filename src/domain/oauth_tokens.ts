@@ -53,9 +53,9 @@ export async function issueOauthToken(
 export async function authenticateOauthToken(deps: Pick<Deps, "sql" | "now">, token: string): Promise<Actor> {
   const row = TOKEN.test(token) ? await selectOauthToken(deps.sql, token.slice(0, NAME_LENGTH)) : undefined;
   if (row === undefined || !await verifyPassword(token.slice(NAME_LENGTH), row.tokenHash)) {
-    throw new AppError("invalid_token", "OAuth access token could not be validated");
+    throw new AppError("invalid_token", "The OAuth token is not valid");
   }
-  if (row.expiresAtMs <= deps.now()) throw new AppError("invalid_token", "OAuth access token has expired");
+  if (row.expiresAtMs <= deps.now()) throw new AppError("invalid_token", "The OAuth token has expired");
   if (!row.userEnabled) throw new AppError("invalid_token", "The token's user has been disabled");
   return {
     kind: "user",

@@ -43,7 +43,7 @@ export async function removeUserPermission(
 ): Promise<void> {
   const userId = await grantee(deps, repository, username);
   if (!await deleteUserPermission(deps.sql, repository.id, userId)) {
-    throw new AppError("invalid_request", "User does not have permission for repo");
+    throw new AppError("invalid_request", "The user has no permission of its own on this repository");
   }
 }
 
@@ -58,7 +58,9 @@ export async function getUserPermission(
     repository,
     await selectUserGrants(deps.sql, repository.id, username),
   );
-  if (grant === undefined) throw new AppError("not_found", "User does not have permission for repo");
+  if (grant === undefined) {
+    throw new AppError("not_found", "The user has no permission of its own on this repository");
+  }
   return grant;
 }
 
@@ -88,7 +90,7 @@ export async function removeTeamPermission(
 ): Promise<void> {
   const teamId = await teamOf(deps, repository, team);
   if (!await deleteTeamPermission(deps.sql, repository.id, teamId)) {
-    throw new AppError("invalid_request", "Team does not have permission for repo");
+    throw new AppError("invalid_request", "The team has no permission on this repository");
   }
 }
 
@@ -99,7 +101,7 @@ export async function getTeamPermission(
   team: string,
 ): Promise<TeamGrant> {
   const [grant] = await selectTeamGrants(deps.sql, repository.id, team);
-  if (grant === undefined) throw new AppError("not_found", "Team does not have permission for repo");
+  if (grant === undefined) throw new AppError("not_found", "The team has no permission on this repository");
   return grant;
 }
 
@@ -113,7 +115,7 @@ async function grantee(deps: PermissionDeps, repository: RepositoryRef, username
     throw new AppError("invalid_request", `User does not exist: ${username}`);
   }
   if (account.id === repository.namespaceId) {
-    throw new AppError("invalid_request", "Namespace owner must always be admin.");
+    throw new AppError("invalid_request", "The owner of the namespace is always its administrator");
   }
   if (account.robot && !username.startsWith(`${repository.namespace}+`)) {
     throw new AppError("invalid_request", "Cannot give permission to a robot of another namespace");

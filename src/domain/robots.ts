@@ -69,7 +69,7 @@ export async function createRobot(
       nowMs: deps.now(),
     });
     if (id === undefined) {
-      throw new AppError("already_exists", `Existing robot with name: ${username}`);
+      throw new AppError("already_exists", `There is a robot named ${username} already`);
     }
     await insertRobotLogin(tx, id);
     await upsertRobotToken(tx, id, deps.secrets.encrypt(token));
@@ -175,7 +175,7 @@ function refuseRestricted(deps: Pick<Deps, "config">, actor: Actor, owner: UserR
 async function rowOf(deps: Pick<Deps, "sql">, path: { namespace: string; short: string }): Promise<RobotRow> {
   const row = await selectRobot(deps.sql, robotName(path));
   if (row === undefined) {
-    throw new AppError("not_found", `Could not find robot with name: ${robotName(path)}`);
+    throw new AppError("not_found", `There is no robot named ${robotName(path)}`);
   }
   return row;
 }

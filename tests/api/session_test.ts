@@ -87,7 +87,7 @@ Deno.test("X-CSRF-Token: missing, wrong, of another session, from a query parame
       const response = await alice.withCookie(cookie, csrf).api("POST", path, { name: "new-one" });
       return [response.status, await response.json()];
     };
-    const refused = [403, { error: "CSRF token was invalid or missing." }];
+    const refused = [403, { error: "The CSRF token is missing or not this session's." }];
     expect(await post(alice.cookie, undefined)).toEqual(refused);
     expect(await post(alice.cookie, "")).toEqual(refused);
     expect(await post(alice.cookie, bob.csrf)).toEqual(refused);

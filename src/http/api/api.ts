@@ -88,7 +88,7 @@ async function answer(
   if (changes && config.REGISTRY_STATE === "readonly" && route.allowReadonly !== true) {
     throw new AppError(
       "registry_readonly",
-      "System is currently read-only. Pulls will succeed but all write operations are currently suspended.",
+      "The registry is read-only at the moment: images can be pulled, nothing can be changed.",
     );
   }
   if (route.freshLogin === true) requireFreshLogin(deps, client);
@@ -126,7 +126,7 @@ class XhrRequired extends Error {}
 function requireFreshLogin(deps: Deps, client: Client): void {
   if (client.byToken || client.actor.kind !== "user") return;
   if (client.session === undefined || !isFreshLogin(deps.config, client.session, deps.now())) {
-    throw new AppError("fresh_login_required", "The action requires a fresh login to succeed.");
+    throw new AppError("fresh_login_required", "This needs your password again: sign-in was too long ago.");
   }
 }
 
@@ -176,7 +176,7 @@ function redirect(c: Context): Response {
 }
 
 function methodNotAllowed(allowed: readonly string[]): Response {
-  return Response.json({ message: "The method is not allowed for the requested URL." }, {
+  return Response.json({ message: "This address does not know that method." }, {
     status: 405,
     headers: { Allow: [...allowed, "OPTIONS"].join(", ") },
   });
@@ -187,7 +187,7 @@ function failure(deps: Deps, error: unknown, baseUrl: string): Response {
     return Response.json({ message: "The request body is too large" }, { status: 413 });
   }
   if (error instanceof XhrRequired) {
-    const message = "API calls must be invoked with an X-Requested-With header if called from a browser";
+    const message = "A browser must send X-Requested-With: XMLHttpRequest with API reads";
     return Response.json({ error: message }, { status: 400 });
   }
   const seen = asAppError(error);

@@ -71,7 +71,7 @@ export function renewSession(deps: Pick<Deps, "config" | "now">, c: Context, ses
 export function checkCsrf(session: Session | undefined, c: Context): void {
   const given = c.req.header("X-CSRF-Token") ?? c.req.query("_csrf_token");
   if (session === undefined || given === undefined || !isCsrfToken(session, given)) {
-    throw new AppError("csrf_failed", "CSRF token was invalid or missing.");
+    throw new AppError("csrf_failed", "The CSRF token is missing or not this session's.");
   }
 }
 

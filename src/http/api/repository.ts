@@ -96,7 +96,7 @@ export const repositoryRoutes: readonly Route[] = [
     async handle({ deps, actor, query }) {
       const { namespace } = query;
       if (namespace === undefined && !query.public) {
-        throw new AppError("invalid_request", "namespace, starred or public are required for this API call");
+        throw new AppError("invalid_request", "Say which repositories: namespace=NAME or public=true");
       }
       if (query.repo_kind === "application") return reply({ repositories: [] });
       const after = pageStart(deps, query.next_page);
