@@ -87,6 +87,22 @@ Deno.test("who may: 401 with a challenge, unknown and refused repositories", () 
       "UNAUTHORIZED",
     );
 
+    const uploads = "/v2/acme/app/blobs/uploads/";
+    const scopes: [string, string, string][] = [
+      ["GET", `${uploads}0000`, "repository:acme/app:pull,push"],
+      [
+        "POST",
+        `${uploads}?mount=sha256:00&from=acme/base`,
+        "repository:acme/app:pull,push repository:acme/base:pull",
+      ],
+      ["POST", `${uploads}?from=%22x`, "repository:acme/app:pull,push"],
+    ];
+    for (const [method, asked, scope] of scopes) {
+      const refused = await registry.call(method, asked, anonymous);
+      assert.equal(/scope="([^"]*)"/.exec(refused.headers.get("www-authenticate") ?? "")?.[1], scope);
+      await expectError(refused, 401, "UNAUTHORIZED");
+    }
+
     const pullOnly = {
       headers: { authorization: await registry.bearer({ "acme/app": ["pull"], "acme/none": ["pull"] }) },
     };

@@ -154,12 +154,28 @@ function refuseByState(repository: RepositoryRef, token: RegistryToken): void {
 function challenge({ config }: Pick<Deps, "config">, request: RegistryRequest): string {
   const { route } = request;
   let header = `Bearer realm="${realmOrigin(config, request)}/v2/auth",service="${config.SERVER_HOSTNAME}"`;
-  if ("name" in route && /^[a-z0-9._/-]{1,255}$/.test(route.name)) {
-    const reads = request.raw.method === "GET" || request.raw.method === "HEAD";
-    header += `,scope="repository:${route.name}:${reads ? "pull" : "pull,push"}"`;
+  if ("name" in route && NAME_IN_SCOPE.test(route.name)) {
+    header += `,scope="repository:${route.name}:${neededActions(request)}${mountSource(request)}"`;
   }
   return header;
 }
+
+/** The status of an upload is read by who pushes it. */
+function neededActions({ raw, route }: RegistryRequest): string {
+  const ofUpload = route.kind === "upload" || route.kind === "uploads";
+  return !ofUpload && (raw.method === "GET" || raw.method === "HEAD") ? "pull" : "pull,push";
+}
+
+/** A mount reads from a second repository: one token can be asked for both. */
+function mountSource(request: RegistryRequest): string {
+  const from = request.route.kind === "uploads" && request.search !== ""
+    ? queryOf(request).get("from")
+    : null;
+  return from !== null && NAME_IN_SCOPE.test(from) ? ` repository:${from}:pull` : "";
+}
+
+/** What may stand in a challenge: nothing that could end its quotes. */
+const NAME_IN_SCOPE = /^[a-z0-9._/-]{1,255}$/;
 
 /** Without a configured name (the embedded default) the one that the client used is the one that works for it. */
 function realmOrigin(config: Deps["config"], request: RegistryRequest): string {
