@@ -27,7 +27,12 @@ export async function grantScope(
   const name = `${scope.namespace}/${scope.name}`;
   const repository = await findRepository(deps.sql, scope.namespace, scope.name) ??
     (scope.actions.has("push") ? await createForPush(deps, actor, scope) : undefined);
-  if (repository === undefined) return { name, actions: [] };
+  if (repository === undefined) {
+    // Who may create it may know that it is not there: OCI clients expect 404 for it, not 401.
+    const mayKnow = scope.actions.has("pull") && actor.kind !== "anonymous" &&
+      await canCreateRepository(deps, actor, scope.namespace);
+    return { name, actions: mayKnow ? ["pull"] : [] };
+  }
   if (!repository.namespaceEnabled) {
     throw new AppError("namespace_disabled", `namespace ${repository.namespace} is disabled`);
   }
