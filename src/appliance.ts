@@ -130,6 +130,7 @@ async function start(
   });
   for (const reservation of reserved) reservation.release();
   started.push(() => threads.stop(GRACE_MS));
+  let reload = () => Promise.resolve();
   if (tls !== undefined && place.configDir !== undefined) {
     const watch = watchTlsPair(tlsFilesOf(place.configDir), tls, {
       pair: async (pair) => {
@@ -142,6 +143,7 @@ async function start(
           mend: "put back a valid pair",
         }),
     });
+    reload = watch.look;
     started.push(() => watch.close());
   }
 
@@ -171,6 +173,7 @@ async function start(
     });
   }
   for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => stop("stopped"));
+  Deno.addSignalListener("SIGHUP", () => void reload());
 
   for (const { surface, hostname, port } of listeners) {
     log.info("listening", { surface, url: formatUrl(surface, hostname, port) });

@@ -29,7 +29,9 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new Error(`${path} cannot be read: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new Error(`${path} cannot be read: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
   }
 }
 
@@ -61,7 +63,7 @@ export function watchTlsPair(
   current: TlsPair,
   on: { pair(pair: TlsPair): void; refused(reason: string): void },
   intervalMs = 2_000,
-): { close(): void } {
+): { look(): Promise<void>; close(): void } {
   let served = current;
   let lastRefusal = "";
   let looking = false;
@@ -84,5 +86,5 @@ export function watchTlsPair(
     }
   };
   const timer = setInterval(look, intervalMs);
-  return { close: () => clearInterval(timer) };
+  return { look, close: () => clearInterval(timer) };
 }
