@@ -59,7 +59,8 @@ export async function packTree(
   const stats = await run("stat", ["-L", "-c", "%s %Y %a %n", ...files], { cwd: tree });
   const needKib = Number((await run("du", ["-sk", "--apparent-size", tree])).split("\t")[0]) + 16 * 1024;
 
-  const payload = `${out}.payload`;
+  // Builds may run side by side.
+  const payload = `${out}.${Deno.pid}.payload`;
   const tar = 'tar --sort=name --format=ustar --owner=0 --group=0 --numeric-owner -C "$1" -cf - .';
   await run("sh", ["-ec", `${tar} | gzip -n -9 >"$2"`, "sh", tree, payload]);
   const values: Record<string, string> = {
@@ -75,7 +76,7 @@ export async function packTree(
     .replace(/@(ID|SUMS|STATS|NEED_KIB|EPOCH|V8_FLAGS|BUILD)@/g, (_, name: string) => values[name]!);
   // Fixed width, so that the number does not change what it counts.
   const offset = new TextEncoder().encode(stub).length - "@OFFSET@".length + 8 + 1;
-  const half = `${out}.half`;
+  const half = `${out}.${Deno.pid}.half`;
   await Deno.writeTextFile(half, stub.replace("@OFFSET@", `${offset}`.padEnd(8)));
   await run("sh", [
     "-ec",

@@ -92,7 +92,7 @@ test({
       // About four seconds on its way.
       const pushed = box.run(
         "curl",
-        ...["-sSg", "-o", "/dev/null", "-w", "%{http_code}", "--limit-rate", "1M", ...bearer],
+        ...["-sSg", "-w", "%{http_code}", "--limit-rate", "1M", ...bearer],
         ...["-H", "Content-Type: application/octet-stream", "-T", "/root/blob"],
         put.href,
       );
