@@ -12,7 +12,10 @@ export interface TlsPair {
   readonly key: string;
 }
 
-export type FetchHandler = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Response | Promise<Response>;
+export type FetchHandler = (
+  request: Request,
+  info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+) => Response | Promise<Response>;
 
 export type IpVersion = "IPv4" | "IPv6" | "dual-stack";
 
@@ -33,7 +36,9 @@ export function reservePort(spec: ListenerSpec): { spec: ListenerSpec; release()
   } catch (cause) {
     const url = formatUrl(spec.surface, spec.hostname, spec.port);
     if (cause instanceof Deno.errors.AddrInUse) {
-      throw new Deno.errors.AddrInUse(`${url} is in use: stop what listens there or choose another address`, { cause });
+      throw new Deno.errors.AddrInUse(`${url} is in use: stop what listens there or choose another address`, {
+        cause,
+      });
     }
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Deno.errors.AddrNotAvailable(`cannot listen on ${url}: ${reason}`, { cause });
@@ -57,29 +62,76 @@ export function refuseIpv4(port: number): { close(): void } {
 }
 
 /**
- * One listener of one thread. `replaceTls` starts a second listener with the new pair on the same port before the old
- * one stops taking connections; requests that run under the old one finish.
+ * One listener of one thread.
+ *
+ * `Deno.HttpServer.shutdown` lets responses finish but cuts off request bodies that are still being read (Deno 2.9.6), and
+ * that is what an upload is. So a server is shut down only once no handler of it runs: until then new requests of a
+ * listener that stops are refused with 503, those of one whose certificate was replaced are served a last time.
  */
 export class Listener {
-  #server: Deno.HttpServer<Deno.NetAddr>;
+  #server: Server;
 
   constructor(readonly spec: ListenerSpec, private readonly handler: FetchHandler, tls?: TlsPair) {
-    this.#server = this.#serve(tls);
+    this.#server = new Server(spec, handler, tls);
   }
 
-  #serve(tls: TlsPair | undefined): Deno.HttpServer<Deno.NetAddr> {
-    const { hostname, port } = this.spec;
-    return Deno.serve({ hostname, port, reusePort: true, onListen: () => {}, tcpBacklog: 1024, ...tls }, this.handler);
-  }
-
+  /** Connections from now on get the new pair; what runs under the old one finishes. */
   replaceTls(tls: TlsPair): void {
     const old = this.#server;
-    this.#server = this.#serve(tls);
-    old.shutdown().catch(() => {/* its connections are gone */});
+    this.#server = new Server(this.spec, this.handler, tls);
+    old.retire("serving").catch(() => {/* its connections are gone */});
   }
 
-  /** Takes no more connections; resolves when the running requests have ended. */
+  /** Refuses new requests; resolves when the running ones have ended. */
   async stop(): Promise<void> {
+    await this.#server.retire("refusing");
+  }
+}
+
+class Server {
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #running = 0;
+  #retiring: "serving" | "refusing" | undefined;
+  readonly #idle = Promise.withResolvers<void>();
+
+  constructor({ hostname, port }: ListenerSpec, private readonly handler: FetchHandler, tls?: TlsPair) {
+    const options = { hostname, port, reusePort: true, onListen: () => {}, tcpBacklog: 1024, ...tls };
+    this.#server = Deno.serve(options, (request, info) => this.#answer(request, info));
+  }
+
+  async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
+    if (this.#retiring === "refusing") return refusal();
+    this.#running++;
+    try {
+      const response = await this.handler(request, info);
+      return this.#retiring === undefined ? response : lastOnItsConnection(response);
+    } finally {
+      this.#running--;
+      this.#checkIdle();
+    }
+  }
+
+  async retire(how: "serving" | "refusing"): Promise<void> {
+    this.#retiring = how;
+    this.#checkIdle();
+    await this.#idle.promise;
     await this.#server.shutdown();
   }
+
+  #checkIdle(): void {
+    if (this.#retiring !== undefined && this.#running === 0) this.#idle.resolve();
+  }
+}
+
+function lastOnItsConnection(response: Response): Response {
+  const headers = new Headers(response.headers);
+  headers.set("Connection", "close");
+  return new Response(response.body, { status: response.status, headers });
+}
+
+function refusal(): Response {
+  return new Response("the registry is stopping; try again soon\n", {
+    status: 503,
+    headers: { Connection: "close", "Retry-After": "5" },
+  });
 }
