@@ -6,10 +6,12 @@ import {
   selectBlob,
   selectBlobInUse,
   selectBlobPlace,
+  selectHolders,
 } from "../drivers/database/queries/blob.ts";
 import { AppError } from "../lib/errors.ts";
 import { blobKey, type Digest } from "../oci/digest.ts";
 import type { ByteRange } from "../oci/range.ts";
+import { type Actor, canReadRepository } from "./access.ts";
 import type { Deps } from "./deps.ts";
 
 export type { BlobRow };
@@ -74,6 +76,25 @@ export function mountBlob(
     keepSeconds: config.PUSH_TEMP_TAG_EXPIRATION_SEC,
   });
 }
+
+/**
+ * Repositories with the blob that `actor` may read: clients ask for a mount with a token for the target alone, and the
+ * distribution-spec lets them leave the source out. At most {@link MOST_SOURCES} holders are looked at.
+ */
+export async function readableSources(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  digest: Digest,
+  source: string | undefined,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (const holder of await selectHolders(deps.sql, digest, source, MOST_SOURCES)) {
+    if (await canReadRepository(deps, actor, holder)) names.push(`${holder.namespace}/${holder.name}`);
+  }
+  return names;
+}
+
+const MOST_SOURCES = 16;
 
 /**
  * Takes a blob away from the repository. The object goes when garbage collection finds that nothing names it. The

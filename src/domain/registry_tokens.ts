@@ -24,6 +24,23 @@ export interface RegistryToken {
   readonly globalReadonlySuperuser: boolean;
 }
 
+/**
+ * Whom a token was issued to, for the questions that its grants leave open. `undefined` for nobody, and for credentials
+ * with scopes of their own, which the token does not carry.
+ */
+export function bearerOf({ kind, userId, subject }: RegistryToken): Actor | undefined {
+  if (userId === undefined) return undefined;
+  switch (kind) {
+    case "user":
+    case "apptoken":
+      return { kind: "user", id: userId, uuid: "", username: subject, scopes: "all", via: "password" };
+    case "robot":
+      return { kind: "robot", id: userId, username: subject, ownerId: 0 };
+    default:
+      return undefined;
+  }
+}
+
 /** One entry of the token's `access`. */
 export interface RegistryGrant {
   /** `namespace/name` as the client wrote it. */

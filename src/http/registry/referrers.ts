@@ -10,6 +10,9 @@ import type { RouteOf } from "./route.ts";
 /** Descriptors on a page; the index stays far below the size that clients take of a manifest. */
 const PAGE = 100;
 
+/** The page of a repository that is not there. */
+const NOTHING = { descriptors: [], next: undefined };
+
 /**
  * GET /v2/<name>/referrers/<digest>?artifactType=: an index of what names the digest as its subject; empty when
  * nothing does, even when there is no such manifest. OCI distribution-spec 1.1 "Listing referrers".
@@ -22,7 +25,7 @@ export async function handleReferrers(
     throw new AppError("feature_disabled", "the referrers API is switched off on this registry");
   }
   const { name } = request.route;
-  const { repository } = await requireRepository(deps, request, name, "pull");
+  const repositoryId = await repositoryOf(deps, request);
   const subject = parseDigest(request.route.digest);
   const query = queryOf(request);
   const artifactType = query.get("artifactType") ?? undefined;
@@ -32,7 +35,7 @@ export async function handleReferrers(
   }
   if (artifactType?.includes("\0")) throw new AppError("invalid_request", "artifactType is not a media type");
 
-  const page = await listReferrers(deps, repository.id, subject, {
+  const page = repositoryId === undefined ? NOTHING : await listReferrers(deps, repositoryId, subject, {
     artifactType,
     after: Number(after),
     limit: PAGE,
@@ -48,4 +51,20 @@ export async function handleReferrers(
   return new Response(JSON.stringify(index), {
     headers: { "Content-Type": OCI_INDEX, ...filtered, ...link },
   });
+}
+
+/**
+ * The repository, or `undefined` when there is none yet: a registry with the referrers API must not answer 404, since
+ * clients take that for a registry without it. The token has been checked.
+ */
+async function repositoryOf(
+  deps: Deps,
+  request: RegistryRequest<RouteOf<"referrers">>,
+): Promise<number | undefined> {
+  try {
+    return (await requireRepository(deps, request, request.route.name, "pull")).repository.id;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "name_unknown") return undefined;
+    throw error;
+  }
 }

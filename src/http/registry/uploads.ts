@@ -1,6 +1,6 @@
-import { mountBlob, type Readable } from "../../domain/blobs.ts";
+import { mountBlob, type Readable, readableSources } from "../../domain/blobs.ts";
 import type { Deps } from "../../domain/deps.ts";
-import type { RegistryToken } from "../../domain/registry_tokens.ts";
+import { bearerOf, type RegistryToken } from "../../domain/registry_tokens.ts";
 import {
   appendToUpload,
   cancelUpload,
@@ -85,12 +85,28 @@ async function handleStart(
   // A digest that cannot be mounted is not an error: the client uploads, and is told then.
   if (mount !== null && isDigest(mount)) {
     const source = sourceOf(deps, query.get("from"));
-    const mounted = source !== "unreadable" &&
-      await mountBlob(deps, repositoryId, mount, { source, readable: readableBy(deps, token) });
-    if (mounted) return created(name, mount);
+    if (source !== "unreadable" && await mountReadable(deps, token, repositoryId, mount, source)) {
+      return created(name, mount);
+    }
   }
   const status = await startUpload(deps, repositoryId, algorithmFor(query.get("digest-algorithm"), mount));
   return new Response(null, { status: 202, headers: sessionHeaders(name, status) });
+}
+
+/** Mounts what the token's grants open, else what its bearer may read. @returns whether a source was found */
+async function mountReadable(
+  deps: Deps,
+  token: RegistryToken,
+  repositoryId: number,
+  digest: Digest,
+  source: string | undefined,
+): Promise<boolean> {
+  if (await mountBlob(deps, repositoryId, digest, { source, readable: readableBy(deps, token) })) return true;
+  const bearer = bearerOf(token);
+  if (bearer === undefined) return false;
+  const readable = await readableSources(deps, bearer, digest, source);
+  return readable.length > 0 &&
+    await mountBlob(deps, repositoryId, digest, { source, readable }) !== undefined;
 }
 
 /** `namespace/name` of `from`; `undefined` without one. */
@@ -105,7 +121,7 @@ function sourceOf(deps: Deps, from: string | null): string | undefined | "unread
   }
 }
 
-/** What the token opens for pulling. Its other rights do not count: the token is what the client was given. */
+/** What the token itself opens for pulling. */
 function readableBy({ config }: Pick<Deps, "config">, token: RegistryToken): Readable {
   if (token.superuser && config.FEATURE_SUPERUSERS_FULL_ACCESS) return "all";
   const names: string[] = [];

@@ -155,6 +155,40 @@ export async function insertMount(sql: Sql, mount: NewMount): Promise<BlobRow | 
   return row;
 }
 
+/** Repositories that hold the blob, of enabled namespaces; only the one named `source` when there is one. */
+export async function selectHolders(
+  sql: Sql,
+  digest: string,
+  source: string | undefined,
+  limit: number,
+): Promise<BlobHolder[]> {
+  return await sql<BlobHolder[]>`
+    select r.id, r.namespace_user_id as "namespaceId", n.username as namespace, r.name, v.name as visibility,
+      n.organization as "inOrganization"
+    from repository r
+    join "user" n on n.id = r.namespace_user_id
+    join visibility v on v.id = r.visibility_id
+    where r.state <> 3 and n.enabled
+      and (${source ?? null}::text is null or n.username || '/' || r.name = ${source ?? null})
+      and r.id in (
+        select b.repository_id from imagestorage s join manifestblob b on b.blob_id = s.id and not b.hidden
+        where s.content_checksum = ${digest}
+        union
+        select u.repository_id from imagestorage s join uploadedblob u on u.blob_id = s.id
+        where s.content_checksum = ${digest} and u.expires_at > (now() at time zone 'utc'))
+    order by r.id limit ${limit}`;
+}
+
+/** A repository as the rules about reading it see it. */
+export interface BlobHolder {
+  readonly id: number;
+  readonly namespaceId: number;
+  readonly namespace: string;
+  readonly name: string;
+  readonly visibility: "public" | "private";
+  readonly inOrganization: boolean;
+}
+
 /** True when a live manifest of the repository names the blob. */
 export async function selectBlobInUse(sql: Sql, repositoryId: number, blobId: number): Promise<boolean> {
   const rows = await sql`
