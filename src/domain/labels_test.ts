@@ -21,7 +21,7 @@ Deno.test("expiresAfterMs() reads Quay's spelling and ignores the rest", () => {
     ["1", undefined],
     [undefined, undefined],
   ];
-  for (const [text, ms] of cases) assert.equal(expiresAfterMs(text), ms, text);
+  for (const [text, ms] of cases) assert.equal(expiresAfterMs(text), ms, `${text}`);
 });
 
 Deno.test("labelsOf() joins the configuration's labels and the annotations, without what a row cannot hold", () => {

@@ -3,7 +3,15 @@
  * folder when the operator put them there, else in `<data>/keys/`, made once. Every thread and node reads the public
  * halves from the table, so any of them can check what another has signed.
  */
-import { calculateJwkThumbprint, exportPKCS8, generateKeyPair, importJWK, importPKCS8, type JWK } from "jose";
+import {
+  calculateJwkThumbprint,
+  type CryptoKey as WebKey,
+  exportPKCS8,
+  generateKeyPair,
+  importJWK,
+  importPKCS8,
+  type JWK,
+} from "jose";
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import {
   extendServiceKey,
@@ -27,7 +35,7 @@ export interface KeyPlace {
 export interface InstanceKey {
   readonly kid: string;
   readonly service: string;
-  readonly privateKey: CryptoKey;
+  readonly privateKey: WebKey;
   readonly publicJwk: JWK;
 }
 
@@ -86,7 +94,7 @@ export async function isInstanceKeyUsable(deps: KeyDeps): Promise<boolean> {
 /** A public key that signatures may be checked with. */
 export interface VerificationKey {
   readonly service: string;
-  readonly key: CryptoKey;
+  readonly key: WebKey;
   readonly expiresAtMs: number | null;
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT } from "jose";
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT } from "jose";
 import { defaultConfig } from "../../src/config/schema.ts";
 import type { Actor } from "../../src/domain/access.ts";
 import { issueRegistryToken, verifyRegistryToken } from "../../src/domain/registry_tokens.ts";
