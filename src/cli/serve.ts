@@ -8,7 +8,8 @@ import { EXIT } from "./io.ts";
 export const serveCommand: Command = {
   name: "serve",
   summary: "run the appliance: database, registry, API, metrics, workers",
-  help: `usage: quaylet serve [--data DIR] [--config DIR] [--http ADDR] [--https ADDR] [--metrics ADDR] [--log json|text]
+  help:
+    `usage: quaylet serve [--data DIR] [--config DIR] [--http ADDR] [--https ADDR] [--metrics ADDR] [--log json|text]
 
 ${PLACE_HELP}
   --http ADDR    plain HTTP (default :8080)

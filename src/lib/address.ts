@@ -12,7 +12,9 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new RangeError(`"${text}" is no address: write host:port, [v6]:port or :port (port 0 takes a free one)`);
+    throw new RangeError(
+      `"${text}" is no address: write host:port, [v6]:port or :port (port 0 takes a free one)`,
+    );
   }
   const hostname = match[1] ?? match[2];
   return { hostname: hostname === "" ? undefined : hostname, port };

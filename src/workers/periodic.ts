@@ -21,7 +21,9 @@ export function startPeriodic(works: readonly PeriodicWork[], log: Logger): () =
       if (busy) return;
       busy = true;
       const run = work.run()
-        .catch((error) => log.error("background work failed; it is tried again", { worker: work.name, error }))
+        .catch((error) =>
+          log.error("background work failed; it is tried again", { worker: work.name, error })
+        )
         .then(() => {
           busy = false;
           running.delete(run);

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import type { Logger } from "../lib/logger.ts";
 import { startPeriodic } from "./periodic.ts";
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent, enabled: () => false };
+const silent: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silent,
+  enabled: () => false,
+};
 
 Deno.test("startPeriodic() goes on after a failure, never overlaps, and stop waits for what runs", async () => {
   let started = 0;

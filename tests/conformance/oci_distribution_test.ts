@@ -56,7 +56,8 @@ test({
       }).output();
       const report = new TextDecoder().decode(stdout);
       const why = `${report}\n${new TextDecoder().decode(stderr)}`;
-      const count = (status: string) => Number(new RegExp(`^ +${status}\\.+: +(\\d+)`, "m").exec(report)?.[1]);
+      const count = (status: string) =>
+        Number(new RegExp(`^ +${status}\\.+: +(\\d+)`, "m").exec(report)?.[1]);
       assert.match(report, /OCI Conformance Result: Pass/, why);
       assert.ok(count("Pass") > 300, why);
       assert.equal(count("FAIL"), 0, why);
