@@ -28,6 +28,7 @@ import { createServer, type Surfaces } from "./http/server.ts";
 import type { ThreadService } from "./http/thread.ts";
 import { webRoutes } from "./http/web/web.ts";
 import { allBeating, beat } from "./lib/heartbeats.ts";
+import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import { createMetrics } from "./lib/metrics.ts";
 import { cacheDir, type Place, resolvePlace } from "./lib/place.ts";
@@ -35,6 +36,8 @@ import { isTracing, tracedPool, tracedStorage } from "./lib/telemetry.ts";
 
 /** Everything that a thread needs to make its own `Deps`: plain data, so that it can be posted to one. */
 export interface Settings {
+  /** {@link ChangeCounters} of this node; only where no other node changes the database. */
+  readonly changes?: SharedArrayBuffer;
   readonly config: Config;
   readonly place: Place;
   readonly database: DatabaseTarget;
@@ -85,7 +88,13 @@ export async function openNode(options: NodeOptions): Promise<OpenNode | undefin
   try {
     const server = await startDatabase(config, options);
     try {
-      const settings: Settings = { config, place, logging, database: server.target };
+      const settings: Settings = {
+        config,
+        place,
+        logging,
+        database: server.target,
+        ...(server.target.shared ? {} : { changes: ChangeCounters.allocate() }),
+      };
       const pool = openPool({ target: server.target, max: 1, applicationName: "quaylet migrate" });
       await migrate(pool, log).finally(() => pool.end({ timeout: 5 }));
       const close = async () => {
@@ -129,6 +138,7 @@ export async function composeDeps(
   const traced = isTracing();
   const deps: Deps = {
     config,
+    changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
     metrics: createMetrics(),
     log: createLogger(settings.logging).with({ thread: name }),
     sql: traced ? tracedPool(pool) : pool,

@@ -122,6 +122,7 @@ export function testDeps(
     sql,
     storage: { name: "default", driver: createMemoryDriver() },
     secrets: createSecretBox(config),
+    changes: undefined,
     metrics: createMetrics(),
     log: silentLogger,
     now: Date.now,

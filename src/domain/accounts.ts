@@ -167,7 +167,7 @@ export function listAccounts(
 
 /** A disabled person cannot sign in, push or pull; nothing is deleted. */
 export async function setUserEnabled(
-  deps: Pick<Deps, "sql" | "config">,
+  deps: Pick<Deps, "sql" | "config" | "changes">,
   actor: Actor,
   username: string,
   enabled: boolean,
@@ -176,6 +176,7 @@ export async function setUserEnabled(
   const user = await findUser(deps, username);
   refuseSuperuserTarget(deps, actor, user);
   await updateAccountEnabled(deps.sql, user.id, enabled);
+  deps.changes?.allChanged();
 }
 
 /**
@@ -204,7 +205,7 @@ export async function setPassword(
  * @throws {AppError} `invalid_request` while the person is the only administrator of an organization
  */
 export async function deleteUser(
-  deps: Pick<Deps, "sql" | "config" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
   actor: Actor,
   username: string,
 ): Promise<void> {

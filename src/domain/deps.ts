@@ -1,6 +1,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
 import type { StorageLocation } from "../drivers/storage/driver.ts";
+import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { SecretBox } from "./secrets.ts";
@@ -12,6 +13,11 @@ export interface Deps {
   /** The engine that new blobs are written to, under its name. */
   readonly storage: StorageLocation;
   readonly secrets: SecretBox;
+  /**
+   * Changes to what a repository's references mean, by repository id: whoever commits one tells it here before answering.
+   * Absent when other nodes share the database: then nothing may be remembered.
+   */
+  readonly changes: ChangeCounters | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Epoch milliseconds. */

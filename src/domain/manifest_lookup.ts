@@ -13,6 +13,7 @@ import type { Digest } from "../oci/digest.ts";
 import { isManifestMediaType, type ManifestMediaType } from "../oci/media_types.ts";
 import type { Reference, RepositoryName } from "../oci/reference.ts";
 import type { Deps } from "./deps.ts";
+import { rememberFound } from "./manifest_memory.ts";
 
 /** A manifest without its bytes. */
 export interface FoundManifest {
@@ -29,9 +30,10 @@ export interface Found {
 }
 
 /**
- * The way from a reference to a manifest: the hottest path of the registry. Each question goes to the database, so that
- * a tag that was moved or deleted on any node is seen at once; questions of one moment share a statement. Bytes never
- * change under a manifest's id and come from memory.
+ * The way from a reference to a manifest: the hottest path of the registry. A tag that was moved or deleted is seen by
+ * the next request on every thread and node: an answer is remembered only where `Deps.changes` tells of each change
+ * before it is acknowledged, otherwise each question goes to the database. Questions of one moment share a statement.
+ * Bytes never change under a manifest's id and come from memory.
  */
 export interface ManifestLookup {
   /** `undefined` when there is no such image repository. Permission is the caller's question. */
@@ -51,7 +53,9 @@ interface Question {
 }
 
 /** One a thread. */
-export function createManifestLookup({ sql, now }: Pick<Deps, "sql" | "now">): ManifestLookup {
+export function createManifestLookup(
+  { sql, now, changes, metrics }: Pick<Deps, "sql" | "now" | "changes" | "metrics">,
+): ManifestLookup {
   const cache = new ByteCache<number>(CACHE_BYTES);
   const mediaTypes = new Map<number, string>();
 
@@ -79,20 +83,21 @@ export function createManifestLookup({ sql, now }: Pick<Deps, "sql" | "now">): M
     return ids.map((id) => rows.get(id));
   }, { calls: 2, questions: 16 });
 
+  const ask: ManifestLookup["find"] = async ({ namespace, name }, reference) => {
+    const row = reference.kind === "tag"
+      ? await askTags({ namespace, name, reference: reference.tag })
+      : await askDigests({ namespace, name, reference: reference.digest });
+    if (row.repositoryId === null) return undefined;
+    const manifest = row.manifestId === null ? undefined : {
+      id: row.manifestId,
+      digest: row.digest as Digest,
+      mediaType: await mediaTypeOf(row.mediaTypeId as number),
+    };
+    return { repositoryId: row.repositoryId, namespaceEnabled: row.namespaceEnabled === true, manifest };
+  };
+
   return {
-    async find(repository, reference) {
-      const { namespace, name } = repository;
-      const row = reference.kind === "tag"
-        ? await askTags({ namespace, name, reference: reference.tag })
-        : await askDigests({ namespace, name, reference: reference.digest });
-      if (row.repositoryId === null) return undefined;
-      const manifest = row.manifestId === null ? undefined : {
-        id: row.manifestId,
-        digest: row.digest as Digest,
-        mediaType: await mediaTypeOf(row.mediaTypeId as number),
-      };
-      return { repositoryId: row.repositoryId, namespaceEnabled: row.namespaceEnabled === true, manifest };
-    },
+    find: changes === undefined ? ask : rememberFound(ask, { changes, now, metrics }),
 
     async bytes(manifestId) {
       const cached = cache.get(manifestId);

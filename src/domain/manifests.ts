@@ -17,7 +17,7 @@ import type { Deps } from "./deps.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
 
-export type ManifestPushDeps = Pick<Deps, "sql" | "config" | "storage" | "now" | "log">;
+export type ManifestPushDeps = Pick<Deps, "sql" | "config" | "storage" | "changes" | "now" | "log">;
 
 export interface ManifestPush {
   /** As received; stored byte for byte. */
@@ -96,6 +96,7 @@ export async function putManifest(
     if (isForeignKeyViolation(error)) throw missing([], error);
     throw error;
   });
+  deps.changes?.changed(repositoryId);
   return { id, digest, manifest, tags };
 }
 

@@ -14,7 +14,10 @@ import type { Deps } from "./deps.ts";
  * deletion. Robots go at once: their names start with the freed one and would belong to whoever takes it next.
  * @param account the caller has checked permission and what speaks against it
  */
-export async function removeNamespace(deps: Pick<Deps, "sql" | "now">, account: UserRow): Promise<void> {
+export async function removeNamespace(
+  deps: Pick<Deps, "sql" | "changes" | "now">,
+  account: UserRow,
+): Promise<void> {
   const nowMs = deps.now();
   await deps.sql.begin(async (tx) => {
     const robots = (await selectRobots(tx, account.username, null)).map((robot) => robot.id);
@@ -39,4 +42,5 @@ export async function removeNamespace(deps: Pick<Deps, "sql" | "now">, account: 
       nowMs,
     });
   });
+  deps.changes?.allChanged();
 }

@@ -100,7 +100,7 @@ export async function openOrganization(
 
 /** Frees the name at once; the content goes with the queue `namespacegc`. */
 export async function deleteOrganization(
-  deps: Pick<Deps, "sql" | "config" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
   actor: Actor,
   name: string,
 ): Promise<void> {

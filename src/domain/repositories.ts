@@ -202,7 +202,7 @@ export async function setState(
  * @throws {AppError} `not_found`
  */
 export async function deleteRepository(
-  deps: Pick<Deps, "sql" | "now">,
+  deps: Pick<Deps, "sql" | "changes" | "now">,
   repository: RepositoryRef,
 ): Promise<void> {
   const nowMs = deps.now();
@@ -221,6 +221,7 @@ export async function deleteRepository(
       nowMs,
     });
   });
+  deps.changes?.changed(repository.id);
 }
 
 export interface RepositoryPage {

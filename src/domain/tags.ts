@@ -79,12 +79,12 @@ export async function keepUntagged(
  * @param repositoryId the caller has checked write permission
  * @returns whether there was a live tag of that name
  */
-export function deleteTag(
-  { sql, now }: Pick<Deps, "sql" | "now">,
+export async function deleteTag(
+  { sql, changes, now }: Pick<Deps, "sql" | "changes" | "now">,
   repositoryId: number,
   name: string,
 ): Promise<boolean> {
-  return sql.begin(async (tx) => {
+  const deleted = await sql.begin(async (tx) => {
     await lockTag(tx, repositoryId, name);
     const nowMs = now();
     const live = await selectLiveTag(tx, repositoryId, name, nowMs);
@@ -92,6 +92,8 @@ export function deleteTag(
     await endTag(tx, live.id, nowMs);
     return true;
   });
+  changes?.changed(repositoryId);
+  return deleted;
 }
 
 /**
@@ -100,12 +102,12 @@ export function deleteTag(
  * @param repositoryId the caller has checked write permission
  * @returns the tags that were ended, `undefined` when no such manifest was there
  */
-export function deleteManifest(
-  { sql, now }: Pick<Deps, "sql" | "now">,
+export async function deleteManifest(
+  { sql, changes, now }: Pick<Deps, "sql" | "changes" | "now">,
   repositoryId: number,
   digest: Digest,
 ): Promise<string[] | undefined> {
-  return sql.begin(async (tx) => {
+  const ended = await sql.begin(async (tx) => {
     const nowMs = now();
     const [manifest] = await selectManifests(
       tx,
@@ -119,6 +121,8 @@ export function deleteManifest(
     await deleteManifestParents(tx, manifest.id);
     return ended;
   });
+  changes?.changed(repositoryId);
+  return ended;
 }
 
 /** Whether a tag that is not there was there once and can still be restored. */

@@ -1,8 +1,8 @@
 /**
- * Counts changes by key in memory that all threads of a node share, so that what a thread remembers is forgotten the
- * moment another thread has changed it: remember an answer together with `count(key)` read *before* asking, and trust it
- * only while `count(key)` is the same. Whoever changes something calls `changed(key)` after its commit and before it
- * answers. Keys share counters by hash, which costs a needless question now and then, never a stale answer.
+ * Counts changes by row id in memory that all threads of a node share, so that what one thread remembers is forgotten the
+ * moment another has changed it: remember an answer together with `count(id)` read *before* asking, and trust it only
+ * while `count(id)` is still the same. Whoever changes something calls `changed(id)` after its commit and before it
+ * answers. Ids share counters, which costs a needless question now and then, never a stale answer.
  */
 export class ChangeCounters {
   readonly #counters: Int32Array;
@@ -16,24 +16,22 @@ export class ChangeCounters {
     return new SharedArrayBuffer((counters + 1) * Int32Array.BYTES_PER_ELEMENT);
   }
 
-  count(key: string): number {
+  count(id: number): number {
     // The sum wraps as the counters do: only equality is looked at.
-    return (Atomics.load(this.#counters, this.#slot(key)) + Atomics.load(this.#counters, 0)) | 0;
+    return (Atomics.load(this.#counters, this.#slot(id)) + Atomics.load(this.#counters, 0)) | 0;
   }
 
-  changed(key: string): void {
-    Atomics.add(this.#counters, this.#slot(key), 1);
+  changed(id: number): void {
+    Atomics.add(this.#counters, this.#slot(id), 1);
   }
 
-  /** For what concerns many keys at once, such as the end of a namespace. */
+  /** For what concerns many rows at once, such as the end of a namespace. */
   allChanged(): void {
     Atomics.add(this.#counters, 0, 1);
   }
 
-  /** FNV-1a; slot 0 counts for all. */
-  #slot(key: string): number {
-    let hash = 0x811c9dc5;
-    for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-    return 1 + ((hash >>> 0) & (this.#counters.length - 2));
+  /** Slot 0 counts for all. */
+  #slot(id: number): number {
+    return 1 + (id & (this.#counters.length - 2));
   }
 }
