@@ -103,7 +103,8 @@ class Server {
     if (this.#retiring === "refusing") return refusal();
     this.#running++;
     try {
-      const response = await this.handler(request, info);
+      const answer = await this.handler(request, info);
+      const response = request.method === "HEAD" ? withoutBody(answer) : answer;
       return this.#retiring === undefined ? response : lastOnItsConnection(response);
     } finally {
       this.#running--;
@@ -121,6 +122,13 @@ class Server {
   #checkIdle(): void {
     if (this.#retiring !== undefined && this.#running === 0) this.#idle.resolve();
   }
+}
+
+/** Deno leaves the body of an answer to HEAD away over HTTP/1.1, but sends it over HTTP/2, where clients take that ill. */
+function withoutBody(response: Response): Response {
+  if (response.body === null) return response;
+  response.body.cancel().catch(() => {/* nobody reads it */});
+  return new Response(null, { status: response.status, headers: response.headers });
 }
 
 function lastOnItsConnection(response: Response): Response {
