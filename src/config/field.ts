@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What the generated reference and the loader know about a key besides its zod type. */
 export interface KeyMeta {

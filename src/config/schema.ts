@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { appearanceKeys } from "./sections/appearance.ts";
 import { databaseKeys } from "./sections/database.ts";
 import { hostKeys } from "./sections/host.ts";

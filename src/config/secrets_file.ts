@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { writeWholeFile } from "./durable_file.ts";
 
 const secretsSchema = z.object({ SECRET_KEY: z.string().min(16), DATABASE_SECRET_KEY: z.string().min(16) });

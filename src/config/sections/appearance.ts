@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { flag, oneOf, optionalText, optionalWhole, text, texts, whole } from "../field.ts";
 
 const SEVERITIES = ["Critical", "High", "Medium", "Low", "Negligible", "Unknown"] as const;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { flag, fraction, oneOf, optionalText, optionalTexts, text, texts, whole } from "../field.ts";
 
 const HEALTH_CHECKERS = ["LocalHealthCheck", "RDSAwareHealthCheck", "ProductionHealthCheck"] as const;

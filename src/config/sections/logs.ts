@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, flag, oneOf, optionalText, optionalWhole, text, texts, whole } from "../field.ts";
 
 const portNumber = z.union([z.int(), z.string()]).optional();

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { flag, optionalText, texts, whole } from "../field.ts";
 
 const autoprunePolicy = z.discriminatedUnion("method", [

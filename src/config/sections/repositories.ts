@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, durations, flag, text, texts, whole } from "../field.ts";
 
 /** Config media type -> media types of its layers, that Quay registers by default. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { flag, optionalObject, optionalText, text, whole } from "../field.ts";
 
 /** Scanner, service keys, and the builders and commercial features of Quay. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, flag, optionalText, text, texts, whole } from "../field.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { flag, optionalText, text, texts, whole } from "../field.ts";
 
 /** One location: `[engine, parameters]`. Which parameters an engine needs: `storage_engines.ts`. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../../lib/errors.ts";
 import { ERROR_TYPES, type ErrorType } from "./errors.ts";
 import { defineRoute, reply, type Route } from "./route.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Most Quay dates: RFC 2822 with the zone `-0000`, `Tue, 24 Nov 2026 02:00:00 -0000`. */
 export function rfc2822(epochMs: number): string;

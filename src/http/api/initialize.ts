@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { createFirstUser } from "../../domain/accounts.ts";
 import { SCOPES } from "../../domain/access.ts";
 import { createOauthApplication, issueOauthToken } from "../../domain/oauth_tokens.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts.ts";
 import { createOrganization, deleteOrganization, describeOrganization } from "../../domain/organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";

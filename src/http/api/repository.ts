@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Actor } from "../../domain/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { requirePerson } from "../../domain/rights.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Actor } from "../../domain/access.ts";
 import { isGlobalReadonlySuperuser } from "../../domain/access.ts";
 import { visibleEmail } from "../../domain/accounts.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Actor } from "../../domain/access.ts";
 import { requirePerson } from "../../domain/rights.ts";
 import {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { byPassword } from "../../domain/credentials.ts";
 import { signOut, startSession, startUserSession } from "../../domain/sessions.ts";
 import { requirePerson } from "../../domain/rights.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { addTeamMember, deleteTeam, listTeamMembers, putTeam, removeTeamMember } from "../../domain/teams.ts";
 import { visibleEmail } from "../../domain/accounts.ts";
 import { avatar, avatarSchema } from "./avatar.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { findUser, visibleEmail } from "../../domain/accounts.ts";
 import { isRestrictedUser, isSuperuser } from "../../domain/access.ts";
 import { listOrganizationsOf } from "../../domain/organizations.ts";
