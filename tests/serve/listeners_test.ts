@@ -4,6 +4,7 @@ import { Agent, request } from "undici";
 import { startAppliance } from "../appliance.ts";
 import { test } from "../skip.ts";
 import { makeCertificate } from "./certificate.ts";
+import { firstUser } from "./first_user.ts";
 
 /** Status of GET `path`, or how the connection failed. */
 async function reach(url: string): Promise<number | "refused"> {
@@ -98,18 +99,7 @@ Deno.test("TLS: a new pair is picked up without a restart; a bad one is refused 
 
 Deno.test("SIGTERM: finishes the running upload, refuses new requests, ends with status 0", async () => {
   const appliance = await startAppliance();
-  const user = { username: "stopper", password: "stopper-password" };
-  const initialized = await fetch(`${appliance.httpUrl}/api/v1/user/initialize`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(user),
-  });
-  assert.equal(initialized.status, 200, await initialized.text());
-  const query = new URLSearchParams({ service: "localhost:8080", scope: "repository:stopper/a:pull,push" });
-  const answer = await fetch(`${appliance.httpUrl}/v2/auth?${query}`, {
-    headers: { Authorization: `Basic ${btoa(`${user.username}:${user.password}`)}` },
-  });
-  const headers = { Authorization: `Bearer ${(await answer.json()).token}` };
+  const headers = await firstUser(appliance, "stopper/a");
   const session = await fetch(`${appliance.httpUrl}/v2/stopper/a/blobs/uploads/`, {
     method: "POST",
     headers,
