@@ -1,4 +1,4 @@
-import { composeDeps, openNode, type ThreadSettings } from "./app.ts";
+import { composeDeps } from "./app.ts";
 import type { Deps } from "./domain/deps.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
@@ -11,6 +11,8 @@ import {
   type TlsPair,
   wildcard,
 } from "./http/listeners.ts";
+import type { ThreadSettings } from "./http_thread.ts";
+import { openNode } from "./node.ts";
 import { metricsHandler } from "./http/metrics.ts";
 import { HttpThreads } from "./http/threads.ts";
 import { readTlsPair, tlsFilesOf, watchTlsPair } from "./http/tls_files.ts";

@@ -91,7 +91,7 @@ async function runSubcommand(
     isSet: (flag: string) => flags[flag] === true,
   };
   subcommand.check?.(request);
-  const openDeps: OpenDeps = io.openDeps ?? (await import("../app.ts")).openDeps;
+  const openDeps: OpenDeps = io.openDeps ?? (await import("../node.ts")).openDeps;
   const { deps, close } = await openDeps({ data: request.text("data"), config: request.text("config") });
   try {
     print(io, await subcommand.run({ ...request, deps }), request.isSet("json"));

@@ -1,5 +1,5 @@
 import { ACTED_ON, NOT_NEEDED } from "./acted_on.ts";
-import { LARGEST_FILE_BYTES, parseConfigText, type RawConfig } from "./document.ts";
+import type { RawConfig } from "./document.ts";
 import type { Notice, Problem } from "./problem.ts";
 import { databaseRule, storageRule } from "./rules/data.ts";
 import { hostRule, proxyRule, timeRule, tlsRule } from "./rules/host.ts";
@@ -59,7 +59,7 @@ const WITHOUT_FILE: Partial<Config> = {
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const { configDir, dataDir, env } = options;
   const file = configDir === undefined ? undefined : await readConfigFile(`${configDir}/config.yaml`);
-  const override = readOverride(env.QUAY_OVERRIDE_CONFIG);
+  const override = await readOverride(env.QUAY_OVERRIDE_CONFIG);
   const checked = checkValues({ ...file?.values, ...override.values });
   const problems = [...file?.problems ?? [], ...override.problems, ...checked.problems];
   const notices = [...file?.notices ?? [], ...checked.notices];
@@ -116,6 +116,8 @@ function withoutEffect(keys: string[]): Notice[] {
 async function readConfigFile(path: string): Promise<RawConfig | undefined> {
   try {
     const { size, isFile } = await Deno.stat(path);
+    // Not held in memory by a node that has no such file.
+    const { LARGEST_FILE_BYTES, parseConfigText } = await import("./document.ts");
     if (isFile && size <= LARGEST_FILE_BYTES) {
       return parseConfigText(await Deno.readTextFile(path), "config.yaml");
     }
@@ -133,7 +135,7 @@ async function readConfigFile(path: string): Promise<RawConfig | undefined> {
   }
 }
 
-function readOverride(text: string | undefined): RawConfig {
+async function readOverride(text: string | undefined): Promise<RawConfig> {
   if (text === undefined || text.trim() === "") return { values: {}, problems: [], notices: [] };
   try {
     JSON.parse(text);
@@ -146,6 +148,7 @@ function readOverride(text: string | undefined): RawConfig {
       notices: [],
     };
   }
+  const { parseConfigText } = await import("./document.ts");
   return parseConfigText(text, "QUAY_OVERRIDE_CONFIG");
 }
 

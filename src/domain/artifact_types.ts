@@ -1,4 +1,4 @@
-import { defaultConfig } from "../config/schema.ts";
+import { ARTIFACT_TYPES } from "../config/artifact_types.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import { DOCKER_CONFIG, HELM_CONFIG, IMAGE_LAYERS, OCI_CONFIG } from "../oci/media_types.ts";
@@ -42,9 +42,6 @@ export function checkArtifactType({ config }: Pick<Deps, "config">, manifest: Ma
   if (foreign !== undefined) throw refused(foreign);
 }
 
-/** Quay's own list. */
-const ARTIFACT_TYPES: Readonly<Record<string, readonly string[]>> =
-  defaultConfig().ALLOWED_OCI_ARTIFACT_TYPES;
 const EMPTY_CONFIG = "application/vnd.oci.empty.v1+json";
 
 /** The configuration comes with all defaults filled in, so a list that equals the default was not set. */
