@@ -82,12 +82,12 @@ Deno.test("PUT: what is missing is refused and named; what lives elsewhere may b
     const gone = [{ mediaType: LAYER, digest: a, size: 1 }, { mediaType: LAYER, digest: b, size: 1 }];
     const refused = await expectError(
       await registry.push("v1", { ...image, layers: gone }),
-      404,
+      400,
       "MANIFEST_BLOB_UNKNOWN",
     );
     assert.deepEqual(refused.detail, { digests: [a, b] });
     const child = { mediaType: OCI_MANIFEST, digest: a, size: 1 };
-    await expectError(await registry.push("v1", index([child])), 404, "MANIFEST_BLOB_UNKNOWN");
+    await expectError(await registry.push("v1", index([child])), 400, "MANIFEST_BLOB_UNKNOWN");
     assert.equal((await registry.sql`select 1 from manifest`).length, 0);
     assert.equal((await registry.sql`select 1 from tag`).length, 0);
     const foreign = [
@@ -113,7 +113,7 @@ Deno.test("PUT: a blob of another repository does not count", () =>
       select namespace_user_id as "namespaceId" from repository`;
     const otherId = await addRepository(registry.sql, namespaceId, "other", "public");
     await registry.sql`update uploadedblob set repository_id = ${otherId}`;
-    await expectError(await registry.push("v1", image), 404, "MANIFEST_BLOB_UNKNOWN");
+    await expectError(await registry.push("v1", image), 400, "MANIFEST_BLOB_UNKNOWN");
   }));
 
 Deno.test("PUT: indexes, nested too; children are readable through them and not without them", () =>

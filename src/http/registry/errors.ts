@@ -56,7 +56,7 @@ const WIRE: Readonly<Record<ErrorCode, Wire>> = {
   tag_expired: { status: 404, code: "TAG_EXPIRED" },
   manifest_unknown: { status: 404, code: "MANIFEST_UNKNOWN" },
   manifest_invalid: { status: 400, code: "MANIFEST_INVALID" },
-  manifest_blob_unknown: { status: 404, code: "MANIFEST_BLOB_UNKNOWN" },
+  manifest_blob_unknown: { status: 400, code: "MANIFEST_BLOB_UNKNOWN" },
   manifest_unsupported_media_type: { status: 415, code: "MANIFEST_INVALID" },
   manifest_too_large: { status: 413, code: "SIZE_INVALID" },
   blob_unknown: { status: 404, code: "BLOB_UNKNOWN" },
