@@ -1,9 +1,13 @@
-/** `scripts/build`: decides which kind of binary can be made, makes it, and writes its SHA-256 beside it. */
+/**
+ * `scripts/build`: decides which kind of binary can be made and makes it, unless it is there already from the same inputs.
+ * Beside it: its SHA-256, and the hash of the inputs.
+ */
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { buildCompiled } from "./compile.ts";
+import { hashInputs } from "./inputs.ts";
 import { run } from "./run.ts";
-import { buildSelfExtracting } from "./self_extracting.ts";
+import { type BuildOptions, buildSelfExtracting } from "./self_extracting.ts";
 
 export type Target = "x86_64" | "aarch64";
 
@@ -26,14 +30,33 @@ if (!["auto", "compile", "self-extracting"].includes(kind)) {
 const out = values.out ?? (target === Deno.build.arch ? "dist/quaylet" : `dist/quaylet-${target}`);
 await Deno.mkdir(out.replace(/[^/]*$/, "") || ".", { recursive: true });
 const compiles = kind === "compile" || (kind === "auto" && Deno.env.get("DENORT_BIN") !== undefined);
-const build = compiles ? buildCompiled : buildSelfExtracting;
-await build({ target, out, main: values.main, commit: await commit(), env: Deno.env.toObject() });
-const bytes = await Deno.readFile(out);
-const name = out.slice(out.lastIndexOf("/") + 1);
-await Deno.writeTextFile(`${out}.sha256`, `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`);
-console.log(
-  `${out}: ${compiles ? "compiled" : "self-extracting"}, ${target}, ${(bytes.length / 1e6).toFixed(1)} MB`,
-);
+const options: BuildOptions = {
+  target,
+  out,
+  main: values.main,
+  commit: await commit(),
+  v8Flags: Deno.env.get("QUAYLET_V8_FLAGS") ?? "",
+};
+const inputs = await hashInputs({ ...options, compiles, deno: Deno.version.deno });
+if (await isThere(inputs)) {
+  console.log(`${out}: up to date`);
+} else {
+  await (compiles ? buildCompiled : buildSelfExtracting)(options);
+  const bytes = await Deno.readFile(out);
+  const sum = createHash("sha256").update(bytes).digest("hex");
+  await Deno.writeTextFile(`${out}.sha256`, `${sum}  ${out.slice(out.lastIndexOf("/") + 1)}\n`);
+  await Deno.writeTextFile(`${out}.inputs`, `${inputs} ${sum}\n`);
+  const kindMade = compiles ? "compiled" : "self-extracting";
+  console.log(`${out}: ${kindMade}, ${target}, ${(bytes.length / 1e6).toFixed(1)} MB`);
+}
+
+/** Whether `out` is what a build from these inputs left there. */
+async function isThere(inputs: string): Promise<boolean> {
+  const [made, sum] = (await Deno.readTextFile(`${out}.inputs`).catch(() => "")).trim().split(" ");
+  if (made !== inputs) return false;
+  const bytes = await Deno.readFile(out).catch(() => undefined);
+  return bytes !== undefined && createHash("sha256").update(bytes).digest("hex") === sum;
+}
 
 /** Short commit of the sources, with `-changed` when they differ from it; `unknown` outside a git checkout. */
 async function commit(): Promise<string> {

