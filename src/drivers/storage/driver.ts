@@ -41,7 +41,7 @@ export interface StorageAppender {
   write(chunk: Uint8Array): Promise<void>;
   /** Flushes; with `durable` the bytes survive a power cut. Returns the size of the object in bytes. */
   close(options: { durable: boolean }): Promise<number>;
-  /** Ends without flushing more; what was written so far may or may not be there. Never throws. */
+  /** Ends and gives the space back; what was written may be there all the same. Never throws. */
   abort(): Promise<void>;
 }
 

@@ -28,6 +28,12 @@ export async function openAppender(path: string, offset: number): Promise<Storag
     close();
     throw error;
   }
+  const abort = async () => {
+    if (!open) return;
+    // Nobody was promised these bytes, and on a full disk they are what keeps it full.
+    await file.truncate(offset).catch(() => {});
+    close();
+  };
   return {
     async write(chunk) {
       await withStorageErrors(async () => {
@@ -38,15 +44,14 @@ export async function openAppender(path: string, offset: number): Promise<Storag
     async close({ durable }) {
       try {
         if (durable) await withStorageErrors(() => file.syncData());
-        return sizeBytes;
-      } finally {
-        close();
+      } catch (error) {
+        await abort();
+        throw error;
       }
-    },
-    abort() {
       close();
-      return Promise.resolve();
+      return sizeBytes;
     },
+    abort,
   };
 }
 
