@@ -28,6 +28,8 @@ export interface Appliance {
   readonly metricsUrl: string;
   /** Log records so far. */
   readonly log: readonly Record<string, unknown>[];
+  /** Lines of its output that are no log records. */
+  readonly otherOutput: readonly string[];
   /** Resolves with the first record, past or future, that `match` accepts. */
   waitForLog(
     match: (record: Record<string, unknown>) => boolean,
@@ -94,6 +96,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     httpsUrl: urlOf("https") as string | undefined,
     metricsUrl: urlOf("metrics") as string,
     log: records.all,
+    otherOutput: records.other,
     waitForLog: (match, timeoutMs = 10_000) => records.waitFor(match, timeoutMs),
     stop,
     kill: async () => {
@@ -148,7 +151,7 @@ export async function killTree(pid: number): Promise<void> {
 class RecordReader {
   readonly all: Record<string, unknown>[] = [];
   readonly ended: Promise<unknown>;
-  readonly #other: string[] = [];
+  readonly other: string[] = [];
   readonly #waiting = new Set<() => void>();
   #closed = false;
 
@@ -174,7 +177,7 @@ class RecordReader {
     try {
       this.all.push(JSON.parse(line));
     } catch {
-      this.#other.push(line);
+      this.other.push(line);
     }
   }
 
@@ -200,6 +203,6 @@ class RecordReader {
   }
 
   tail(): string {
-    return [...this.#other, ...this.all.slice(-20).map((record) => JSON.stringify(record))].join("\n");
+    return [...this.other, ...this.all.slice(-20).map((record) => JSON.stringify(record))].join("\n");
   }
 }
