@@ -1,6 +1,7 @@
 import { composeDeps } from "./app.ts";
 import type { Deps } from "./domain/deps.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
+import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import {
@@ -98,8 +99,7 @@ async function start(
 
   const { deps, close } = await composeDeps(settings, { poolSize: 3, name: "main" });
   started.push(close);
-  // No request is being served yet, so every file without a session is a leftover.
-  await cleanUploads(deps, { orphanAgeMs: settings.database.shared ? ORPHAN_AGE_MS : 0 });
+  await takeUp(deps, settings.database.shared);
 
   const tls = await usableTls(place, config.EXTERNAL_TLS_TERMINATION);
   const version: IpVersion = config.FEATURE_LISTEN_IP_VERSION;
@@ -201,6 +201,15 @@ async function advise({ config, sql }: Deps, [first]: readonly ListenerSpec[], l
   log.info("there is no user yet: make the first one", {
     command: `curl -sX POST -H 'Content-Type: application/json' -d '${user}' ${url}/api/v1/user/initialize`,
   });
+}
+
+/**
+ * Ends what an earlier run left behind in the middle of uploads. While no other node serves, nobody writes to a session:
+ * a client whose upload a crash cut off resumes at once, and every file without a session is a leftover.
+ */
+async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
+  if (!otherNodesServe) await endLeases(deps.sql);
+  await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });
 }
 
 /** The pair of the config folder, unless TLS ends before us. */

@@ -115,6 +115,11 @@ export async function releaseUpload(sql: Sql, upload: ClaimedUpload): Promise<vo
     where id = ${upload.id} and lease_token = ${upload.lease}`;
 }
 
+/** Takes every lease back: for a start at which no request can be holding one. */
+export async function endLeases(sql: Sql): Promise<void> {
+  await sql`update blobupload set lease_token = null, lease_expires_at = null where lease_token is not null`;
+}
+
 /** Records what is durable by now and gives the session back. @returns false when the lease was lost */
 export async function saveUpload(
   sql: Sql,
