@@ -182,7 +182,9 @@ function realmOrigin(config: Deps["config"], request: RegistryRequest): string {
   if (config.SERVER_HOSTNAME === DEFAULT_HOSTNAME && /^[A-Za-z0-9.:[\]_-]{1,255}$/.test(request.host)) {
     return `${request.scheme}://${request.host}`;
   }
-  return `${config.PREFERRED_URL_SCHEME}://${config.SERVER_HOSTNAME}`;
+  // Who reached that very name by TLS reaches it so again, even where the configuration still says http.
+  const tls = request.scheme === "https" && request.host === config.SERVER_HOSTNAME;
+  return `${tls ? "https" : config.PREFERRED_URL_SCHEME}://${config.SERVER_HOSTNAME}`;
 }
 
 const DEFAULT_HOSTNAME = "localhost:8080";
