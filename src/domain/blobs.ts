@@ -12,7 +12,11 @@ import { AppError } from "../lib/errors.ts";
 import { blobKey, type Digest } from "../oci/digest.ts";
 import type { ByteRange } from "../oci/range.ts";
 import { type Actor, canReadRepository } from "./access.ts";
+import type { RepositoryName } from "../oci/reference.ts";
 import type { Deps } from "./deps.ts";
+import { HotBlobs } from "./hot_blobs.ts";
+import { perPool } from "./per_pool.ts";
+import { type Ask, rememberAnswers } from "./repository_memory.ts";
 
 export type { BlobRow };
 
@@ -25,31 +29,51 @@ export function findBlob(
   return selectBlob(sql, repositoryId, digest);
 }
 
+/** What one service remembers of blobs. */
+const memoryOf = perPool(() => ({
+  hot: new HotBlobs(),
+  find: undefined as Ask<Digest, BlobPlace> | undefined,
+}));
+
+type FindDeps = Pick<Deps, "sql" | "changes" | "now" | "metrics">;
+
 /**
- * As {@link findBlob}, from the repository's name: what a pull costs the database is one statement. The caller has
- * checked pull permission on the name.
+ * As {@link findBlob}, from the repository's name: what a pull costs the database is one statement, or none where
+ * `Deps.changes` tells of each change. The caller has checked pull permission on the name.
  * @returns `undefined` when there is no such repository
  */
 export async function findBlobByName(
-  { sql }: Pick<Deps, "sql">,
-  repository: { readonly namespace: string; readonly name: string },
+  deps: FindDeps,
+  repository: RepositoryName,
   digest: Digest,
 ): Promise<BlobPlace | undefined> {
-  const place = await selectBlobPlace(sql, repository, digest);
-  if (place === undefined || place.blob !== undefined) return place;
-  return { ...place, blob: await selectBlob(sql, place.repositoryId, digest) };
+  return await (memoryOf(deps.sql).find ??= findOf(deps))(repository, digest);
+}
+
+function findOf({ sql, changes, now, metrics }: FindDeps): Ask<Digest, BlobPlace> {
+  const ask: Ask<Digest, BlobPlace> = async (repository, digest) => {
+    const place = await selectBlobPlace(sql, repository, digest);
+    if (place === undefined || place.blob !== undefined) return place;
+    return { ...place, blob: await selectBlob(sql, place.repositoryId, digest) };
+  };
+  if (changes === undefined) return ask;
+  const keyOf = ({ namespace, name }: RepositoryName, digest: Digest) => `${namespace}/${name}@${digest}`;
+  const hasFound = ({ blob }: BlobPlace) => blob !== undefined;
+  return rememberAnswers({ ask, keyOf, hasFound }, { changes, now, metrics });
 }
 
 /**
  * The blob's bytes. The caller reads to the end or cancels, which closes the file.
  * @throws {AppError} `blob_unknown` when the object is gone from storage although its row is there
  */
-export function openBlob(
-  { storage }: Pick<Deps, "storage">,
+export async function openBlob(
+  { sql, storage }: Pick<Deps, "sql" | "storage">,
   blob: BlobRow,
   range: ByteRange = { start: 0, lengthBytes: blob.sizeBytes },
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  return storage.driver.read(blobKey(blob.digest), range.start, range.lengthBytes);
+  const key = blobKey(blob.digest);
+  return await memoryOf(sql).hot.open(blob, range, () => storage.driver.read(key)) ??
+    await storage.driver.read(key, range.start, range.lengthBytes);
 }
 
 /** Repositories that the caller may pull from besides public ones, as `namespace/name`. */
@@ -102,7 +126,7 @@ const MOST_SOURCES = 16;
  * @throws {AppError} `blob_unknown`; `unsupported` while a live manifest of the repository needs it
  */
 export async function unlinkBlob(
-  { sql }: Pick<Deps, "sql">,
+  { sql, changes }: Pick<Deps, "sql" | "changes">,
   repositoryId: number,
   digest: Digest,
 ): Promise<void> {
@@ -118,6 +142,7 @@ export async function unlinkBlob(
     );
   }
   await hideBlob(sql, repositoryId, blob.id);
+  changes?.changed(repositoryId);
 }
 
 export function unknownBlob(digest: Digest): AppError {

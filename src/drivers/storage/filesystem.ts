@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { AppError } from "../../lib/errors.ts";
 import type { StorageAppender, StorageDriver } from "./driver.ts";
 import { openAppender } from "./file_appender.ts";
-import { streamFile } from "./file_stream.ts";
+import { type OpenStreams, streamFile } from "./file_stream.ts";
 import { errnoOf, withStorageErrors } from "./io_errors.ts";
 import { checkKey, checkPrefix } from "./keys.ts";
 
@@ -16,6 +16,7 @@ import { checkKey, checkPrefix } from "./keys.ts";
 export function createFilesystemDriver({ root }: { root: string }): StorageDriver {
   // Directories known to exist and to be durable: saves two system calls a blob.
   const madeFolders = new Set<string>();
+  const downloads: OpenStreams = { count: 0 };
   const pathOf = (key: string) => {
     checkKey(key);
     return `${root}/${key}`;
@@ -123,7 +124,7 @@ export function createFilesystemDriver({ root }: { root: string }): StorageDrive
         const sizeBytes = file.statSync().size; // fstat never waits for the disk
         const start = Math.min(offset, sizeBytes);
         if (start > 0) await file.seek(start, Deno.SeekMode.Start);
-        return streamFile(file, Math.min(length ?? Infinity, sizeBytes - start));
+        return streamFile(file, Math.min(length ?? Infinity, sizeBytes - start), downloads);
       } catch (error) {
         file.close();
         throw error;
