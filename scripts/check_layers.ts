@@ -7,12 +7,14 @@
 const LAYERS: readonly (readonly [layer: string, pattern: RegExp])[] = [
   ["main", /^main\.ts$/],
   ["cli", /^src\/cli\//],
+  // Composition: app.ts and what it is made of (node, appliance, HTTP thread).
   ["app", /^src\/[^/]+\.ts$/],
   ["http", /^src\/http\//],
   ["workers", /^src\/workers\//],
   ["domain", /^src\/domain\//],
   ["driver interface", /^src\/drivers\/\w+\/driver\.ts$/],
-  ["queries", /^src\/drivers\/database\/(postgres\.ts$|queries\/)/],
+  ["database client", /^src\/drivers\/database\/postgres\.ts$/],
+  ["queries", /^src\/drivers\/database\/queries\//],
   ["driver", /^src\/drivers\//],
   ["config", /^src\/config\//],
   ["oci", /^src\/oci\//],
@@ -20,27 +22,36 @@ const LAYERS: readonly (readonly [layer: string, pattern: RegExp])[] = [
   ["manifest", /^deno\.json$/],
 ];
 
-/** What each layer may import beside itself. */
+/** Below every other layer. */
+const COMMON = ["config", "lib"];
+/** What stands for a driver in the layers above it. */
+const CONTRACTS = ["driver interface", "database client", "queries"];
+
+/** What each layer may import beside itself. Exceptions from the straight way down carry their reason. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  main: ["app", "cli", "http"],
-  // Commands that look after a node's parts (check, backup) work on the drivers themselves.
-  cli: ["app", "domain", "driver interface", "queries", "driver", "config", "oci", "lib"],
-  app: ["http", "workers", "domain", "driver interface", "queries", "driver", "config", "oci", "lib"],
-  http: ["domain", "driver interface", "queries", "config", "oci", "lib"],
-  workers: ["domain", "driver interface", "queries", "config", "oci", "lib"],
-  domain: ["driver interface", "queries", "config", "oci", "lib"],
-  "driver interface": ["queries", "config", "oci", "lib"],
-  queries: ["config", "oci", "lib"],
-  driver: ["driver interface", "queries", "config", "oci", "lib"],
-  config: ["lib"],
+  // `app` and `http`: an HTTP worker is main.ts again, in a thread of its own, and no command.
+  main: ["cli", "app", "http"],
+  // `driver`: commands that look after a node's parts (check, backup) work on the drivers themselves.
+  cli: ["app", "domain", ...CONTRACTS, "driver", "oci", ...COMMON],
+  app: ["http", "workers", "domain", ...CONTRACTS, "driver", "oci", ...COMMON],
+  // `database client`: its errors become answers. SQL is domain's business.
+  http: ["domain", "driver interface", "database client", "oci", ...COMMON],
+  workers: ["domain", ...CONTRACTS, "oci", ...COMMON],
+  domain: [...CONTRACTS, "oci", ...COMMON],
+  driver: [...CONTRACTS, "oci", ...COMMON],
+  "driver interface": ["oci", ...COMMON],
+  queries: ["database client", "oci", ...COMMON],
+  "database client": COMMON,
   oci: ["lib"],
-  lib: ["config", "manifest"],
+  config: ["lib"],
+  // `manifest`: the version number is deno.json's.
+  lib: ["manifest"],
 };
 
 /** Packages that only some layers may use. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http", "app"],
-  postgres: ["queries", "driver"],
+  postgres: ["database client", "queries", "driver"],
 };
 
 interface Module {
