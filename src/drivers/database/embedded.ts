@@ -114,10 +114,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
       await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** (restarts - 1), 5_000)));
       if (stopping) return;
       await stopOrphan(cluster, log);
+      // That may have taken seconds: nothing is started behind the back of `stop`.
+      if (stopping) return;
       child = spawn();
     }
   }
-  const supervised = supervise();
+  const supervised = supervise().catch((error) => options.failed(error.message));
 
   const embedded: EmbeddedPostgres = {
     target,

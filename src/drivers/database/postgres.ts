@@ -52,13 +52,54 @@ export function openPool({ target, max, applicationName, database }: PoolOptions
   };
   if (!target.shared) {
     const place = { host: target.socketDir, user: EMBEDDED_USER, database: database ?? EMBEDDED_DATABASE };
-    return postgres({ ...common, ...place }) as unknown as Pool;
+    return withSafeTransactions(postgres({ ...common, ...place }) as unknown as Pool);
   }
   const { uri, extra } = connectionOptions(target.uri, target.args);
-  return postgres(
-    uri,
-    { ...common, ...extra } as never,
-  ) as unknown as Pool;
+  return withSafeTransactions(postgres(uri, { ...common, ...extra } as never) as unknown as Pool);
+}
+
+/**
+ * postgres.js 3.4.9 sends the rollback of a transaction whose connection has just closed to a socket that is no more,
+ * in a timer: an uncaught TypeError, which ends the process. So a transaction that has lost its connection is
+ * left to the server, which has rolled it back, and nothing more is sent on it.
+ */
+function withSafeTransactions(pool: Pool): Pool {
+  const begin = pool.begin.bind(pool) as (options: string, fn: Work) => Promise<unknown>;
+  const safe = async (...given: [Work] | [string, Work]) => {
+    const [options, fn] = given.length === 1 ? ["", given[0]] : given;
+    let lost: unknown;
+    try {
+      return await begin(options, async (transaction) => {
+        const guarded = new Proxy(transaction, {
+          apply(target, self, args) {
+            if (lost !== undefined) throw lost;
+            return Reflect.apply(target, self, args);
+          },
+        });
+        try {
+          const result = await fn(guarded);
+          return Array.isArray(result) ? await Promise.all(result) : result;
+        } catch (error) {
+          // Rejected by `begin` itself as soon as the connection is closed.
+          if (isConnectionLost(error)) return await new Promise<never>(() => {});
+          throw error;
+        }
+      });
+    } catch (error) {
+      lost = error;
+      throw error;
+    }
+  };
+  return Object.assign(pool, { begin: safe });
+}
+
+type Work = (transaction: Transaction) => unknown;
+
+/** Whether the statement that failed so was the last on its connection: nothing may be sent on that any more. */
+export function isConnectionLost(error: unknown): boolean {
+  if (error instanceof postgres.PostgresError) return /^(FATAL|PANIC)$/.test(error.severity);
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && UNREACHABLE.has(code) && hasConnectionShape(error);
 }
 
 /**
@@ -114,8 +155,13 @@ const UNREACHABLE = new Set([
   "CONNECTION_ENDED",
   "CONNECTION_DESTROYED",
   "CONNECT_TIMEOUT",
+  "EACCES",
+  "EADDRNOTAVAIL",
+  "EAI_AGAIN",
+  "ECONNABORTED",
   "ECONNREFUSED",
   "ECONNRESET",
+  "ENETUNREACH",
   "ENOENT",
   "EPIPE",
   "ETIMEDOUT",
@@ -125,14 +171,15 @@ const UNREACHABLE = new Set([
 
 /**
  * A failure of the connection or of the server itself as `database_unavailable`; anything else unchanged. SQLSTATE
- * classes 08 (connection), 53 (resources), 57P (operator intervention), and 55P03 / 25006 of a server that starts.
+ * classes 08 (connection), 53 (resources) and 57P (operator intervention), and 25006: a standby, or a server that has
+ * become one.
  */
 export function asAppError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== "string") return error;
   const fromServer = error instanceof postgres.PostgresError;
-  if (fromServer ? /^(08|53|57P)/.test(code) : UNREACHABLE.has(code) && hasConnectionShape(error)) {
+  if (fromServer ? /^(08|53|57P|25006)/.test(code) : UNREACHABLE.has(code) && hasConnectionShape(error)) {
     return new AppError("database_unavailable", "the database cannot be reached now; try again soon", {}, {
       cause: error,
     });
