@@ -20,12 +20,16 @@ test({
 });
 
 test({
-  name: "dist/quaylet serve: starts on nothing, is healthy, and ends with 0 on SIGTERM",
+  name: "dist/quaylet serve: starts on nothing, in root's own folder, is healthy, and ends with 0 on SIGTERM",
   needs: ["binary"],
   async fn() {
-    await using appliance = await startAppliance();
+    const folder = await Deno.makeTempDir();
+    await Deno.chmod(folder, 0o700);
+    await using appliance = await startAppliance({ prefix: ["env", "-C", folder] });
     const response = await fetch(`${appliance.httpUrl}/health/instance`);
     assert.equal(response.status, 200, await response.text());
     assert.equal(await appliance.stop(), 0);
+    // Nothing is written where it was started.
+    await Deno.remove(folder);
   },
 });

@@ -31,7 +31,11 @@ export async function asServiceUser(
 ): Promise<{ program: string; options: Deno.CommandOptions }> {
   if (user === undefined) return { program, options: { args: [...args] } };
   const barrier = await firstBarrier(user, paths);
-  if (barrier === undefined) return { program, options: { args: [...args], uid: user.uid, gid: user.gid } };
+  // Deno changes to the folder as that user, who may not be let into ours: root's home, say.
+  const cwd = "/";
+  if (barrier === undefined) {
+    return { program, options: { args: [...args], uid: user.uid, gid: user.gid, cwd } };
+  }
   const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => exists(path));
   if (setpriv === undefined) {
     throw new Error(
@@ -40,7 +44,7 @@ export async function asServiceUser(
   }
   const rights = ["--reuid", `${user.uid}`, "--regid", `${user.gid}`, "--clear-groups"];
   const caps = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"];
-  return { program: setpriv, options: { args: [...rights, ...caps, "--", program, ...args] } };
+  return { program: setpriv, options: { args: [...rights, ...caps, "--", program, ...args], cwd } };
 }
 
 /** The topmost folder on the way to one of `paths` that `user` may not pass. */
