@@ -97,9 +97,10 @@ async function start(
   const { settings } = node;
   const { config } = settings;
 
-  const { deps, close } = await composeDeps(settings, { poolSize: 3, name: "main" });
+  const { deps, close } = await composeDeps(settings, { poolSize: 2, name: "main" });
   started.push(close);
   await takeUp(deps, settings.database.shared);
+  await reportStorage(deps);
 
   const tls = await usableTls(place, config.EXTERNAL_TLS_TERMINATION);
   const version: IpVersion = config.FEATURE_LISTEN_IP_VERSION;
@@ -210,6 +211,21 @@ async function advise({ config, sql }: Deps, [first]: readonly ListenerSpec[], l
 async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
   if (!otherNodesServe) await endLeases(deps.sql);
   await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });
+}
+
+/** Storage that does not work stops nothing, for it may come back: health is false until then, and the log says why. */
+async function reportStorage({ storage, log }: Pick<Deps, "storage" | "log">): Promise<void> {
+  try {
+    await storage.driver.probe();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    log.error("storage cannot be written: nothing can be pushed until it can", {
+      location: storage.name,
+      reason: cause instanceof Error ? cause.message : String(cause),
+      mend:
+        `"quaylet check", run as the same user, says what DISTRIBUTED_STORAGE_CONFIG.${storage.name} lacks`,
+    });
+  }
 }
 
 /** The pair of the config folder, unless TLS ends before us. */

@@ -7,9 +7,10 @@ import { isDataDirLocked, lockDataDir } from "./drivers/database/data_lock.ts";
 import { startEmbedded } from "./drivers/database/embedded.ts";
 import { locatePostgres } from "./drivers/database/embedded_binaries.ts";
 import { migrate } from "./drivers/database/migrate.ts";
-import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
+import { asAppError, type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
 import { socketDirOf } from "./drivers/database/socket_dir.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
+import { AppError } from "./lib/errors.ts";
 import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import { cacheDir, type Place, resolvePlace } from "./lib/place.ts";
 
@@ -40,14 +41,14 @@ export interface OpenNode {
  */
 export async function openNode(options: NodeOptions): Promise<OpenNode | undefined> {
   const { place, env, log, logging } = options;
-  await Deno.mkdir(place.dataDir, { recursive: true, mode: 0o711 });
+  await makeDataDir(place.dataDir);
   const loaded = await loadConfig({ configDir: place.configDir, dataDir: place.dataDir, env });
   for (const { key, message, kind } of loaded.notices) log.warn(message, { key, kind });
   for (const { key, message, mend } of loaded.problems) log.error(message, { key, mend });
   if (loaded.problems.length > 0) return undefined;
   const { config } = loaded;
 
-  const lock = await lockDataDir(place.dataDir);
+  const lock = await ownersWord(place.dataDir, lockDataDir(place.dataDir));
   try {
     const server = await startDatabase(config, options);
     try {
@@ -59,7 +60,9 @@ export async function openNode(options: NodeOptions): Promise<OpenNode | undefin
         ...(server.target.shared ? {} : { changes: ChangeCounters.allocate() }),
       };
       const pool = openPool({ target: server.target, max: 1, applicationName: "quaylet migrate" });
-      await migrate(pool, log).finally(() => pool.end({ timeout: 5 }));
+      await migrate(pool, log).catch((error) => {
+        throw explained(error, config);
+      }).finally(() => pool.end({ timeout: 5 }));
       const close = async () => {
         await server.stop();
         lock.release();
@@ -73,6 +76,45 @@ export async function openNode(options: NodeOptions): Promise<OpenNode | undefin
     lock.release();
     throw error;
   }
+}
+
+async function makeDataDir(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o711 });
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.PermissionDenied
+      ? "this user may not make it"
+      : cause instanceof Deno.errors.AlreadyExists || cause instanceof Deno.errors.NotADirectory
+      ? "there is something that is no folder"
+      : "it cannot be made there";
+    throw new Error(`the data folder ${path}: ${reason}; choose another with --data`, { cause });
+  }
+}
+
+/** Passes `work` on; that the data folder is another user's is said in words. */
+async function ownersWord<T>(dataDir: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+    throw new Error(`the data folder ${dataDir} belongs to another user: run this as that user or as root`, {
+      cause,
+    });
+  }
+}
+
+/** An external server that cannot be reached, in words; anything else unchanged. */
+function explained(error: unknown, config: Config): unknown {
+  const known = asAppError(error);
+  if (!config.DB_URI || !(known instanceof AppError && known.code === "database_unavailable")) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Error(
+    `PostgreSQL at ${
+      new URL(config.DB_URI).host
+    } cannot be used: ${reason}; DB_URI in config.yaml names it, ` +
+      `"quaylet check" looks at it closer`,
+    { cause: error },
+  );
 }
 
 async function startDatabase(
@@ -102,7 +144,7 @@ export async function openDeps(flags: {
   const place = resolvePlace(flags);
   const env = Deno.env.toObject();
   const logging = { format: "text", level: "error" } as const;
-  if (await isDataDirLocked(place.dataDir)) {
+  if (await ownersWord(place.dataDir, isDataDirLocked(place.dataDir))) {
     const { config, problems } = await loadConfig({
       configDir: place.configDir,
       dataDir: place.dataDir,

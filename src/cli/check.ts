@@ -60,12 +60,18 @@ function configFindings(
   const summary: Finding = problems.length > 0
     ? { subject, level: "note", message: `${source}: the start would be refused.` }
     : { subject, level: "ok", message: `${source}${hasFile ? " is in order." : "."}` };
-  const levels = { unknown: "warning", advice: "warning", not_acted_on: "note", not_needed: "note" } as const;
+  const levels = {
+    unknown: "warning",
+    repeated: "warning",
+    advice: "warning",
+    not_acted_on: "note",
+    not_needed: "note",
+  } as const;
   return [
     summary,
     ...problems.map((problem): Finding => ({ subject, level: "problem", ...problem })),
-    // The host name has a finding of its own.
-    ...notices.filter(({ key }) => key !== "SERVER_HOSTNAME").map(
+    // What kind of name the host name is, is a finding of its own.
+    ...notices.filter(({ key, kind }) => key !== "SERVER_HOSTNAME" || kind !== "advice").map(
       ({ key, kind, message }): Finding => ({ subject, level: levels[kind], key, message }),
     ),
   ];

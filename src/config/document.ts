@@ -61,7 +61,7 @@ function parseYaml(text: string, name: string): RawConfig {
     if (seen.has(spelled)) {
       read.notices.push({
         key: spelled,
-        kind: "advice",
+        kind: "repeated",
         message: `${spelled} is set twice; the last one counts.`,
       });
     }

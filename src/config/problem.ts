@@ -8,6 +8,6 @@ export interface Problem {
 /** Something an operator should know and that stops nothing. */
 export interface Notice {
   key: string;
-  kind: "unknown" | "not_acted_on" | "not_needed" | "advice";
+  kind: "unknown" | "not_acted_on" | "not_needed" | "repeated" | "advice";
   message: string;
 }

@@ -14,7 +14,8 @@ export const PLACE_FLAGS = {
 
 export const PLACE_HELP =
   `  --data DIR     what the appliance writes (default /var/lib/quaylet, or ./data when not root)
-  --config DIR   holds config.yaml, ssl.cert, ssl.key, extra_ca_certs/ (default /etc/quaylet when it is there)`;
+  --config DIR   holds config.yaml, ssl.cert, ssl.key, extra_ca_certs/ (default /etc/quaylet when it is there;
+                 when not root ./config first, if it holds a config.yaml)`;
 
 /** Fills in the defaults. A `--config` that is no folder is an error: silently running on defaults would be worse. */
 export function resolvePlace(flags: { data?: string | undefined; config?: string | undefined }): Place {
@@ -23,16 +24,30 @@ export function resolvePlace(flags: { data?: string | undefined; config?: string
     if (!isFolder(flags.config)) throw new RangeError(`--config ${flags.config}: there is no such folder`);
     return { dataDir, configDir: absolute(flags.config) };
   }
+  // Where `quaylet init` writes for the same user.
+  if (Deno.uid() !== 0 && isThere("./config/config.yaml")) {
+    return { dataDir, configDir: absolute("./config") };
+  }
   return { dataDir, configDir: isFolder("/etc/quaylet") ? "/etc/quaylet" : undefined };
 }
 
 function absolute(path: string): string {
-  return path.startsWith("/") ? path.replace(/(.)\/+$/, "$1") : `${Deno.cwd()}/${path.replace(/^\.\//, "")}`;
+  if (path.startsWith("/")) return path.replace(/(.)\/+$/, "$1");
+  return `${Deno.cwd().replace(/\/$/, "")}/${path.replace(/^\.\//, "")}`;
 }
 
 function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
   } catch {
     return false;
   }
