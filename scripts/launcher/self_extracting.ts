@@ -45,7 +45,7 @@ export async function buildSelfExtracting(
  * Minified it takes a third of the memory, in each thread; the source maps beside it keep the lines of the sources in
  * stack traces and are only read for those.
  */
-async function bundle(main: string, tree: string): Promise<void> {
+export async function bundle(main: string, tree: string): Promise<void> {
   const flags = ["--platform", "deno", "--code-splitting", "--minify", "--sourcemap=linked"];
   await run(Deno.execPath(), ["bundle", "--quiet", ...flags, "--outdir", join(tree, "program"), main]);
   const first = basename(main).replace(/\.ts$/, ".js");

@@ -15,6 +15,9 @@ const DROPPED = [
   /\.sql\.sample$/,
 ];
 
+/** Where a program made by `deno compile` carries the npm package, beside itself. */
+export const COMPILED_PACKAGE = "postgres-package";
+
 interface Symlink {
   readonly source: string;
   readonly target: string;
@@ -67,16 +70,17 @@ export function hostArch(): "x64" | "arm64" {
 }
 
 /**
- * Where PostgreSQL's `bin`, `lib` and `share` are: `QUAYLET_POSTGRES`, which the built binary sets; run from the sources,
- * a copy of the npm package in `cacheDir`, made once.
+ * Where PostgreSQL's `bin`, `lib` and `share` are: `QUAYLET_POSTGRES`, which the self-extracting binary sets; compiled or
+ * run from the sources, a copy of the npm package in `cacheDir`, made once.
  */
 export async function locatePostgres(
   env: Readonly<Record<string, string | undefined>>,
   cacheDir: string,
 ): Promise<string> {
   if (env.QUAYLET_POSTGRES !== undefined) return env.QUAYLET_POSTGRES;
+  const compiled = new URL(COMPILED_PACKAGE, import.meta.url).pathname;
   const root = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
-  const from = await findPostgresPackage(root);
+  const from = await isFolder(compiled) ? compiled : await findPostgresPackage(root);
   const { version } = JSON.parse(await Deno.readTextFile(`${from}/package.json`));
   const to = `${cacheDir}/postgres-${version}-${hostArch()}`;
   if (await isFolder(to)) return to;
