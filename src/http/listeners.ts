@@ -61,8 +61,12 @@ export function refuseIpv4(port: number): { close(): void } {
   return { close: () => listener.close() };
 }
 
+/** Pause before listening again, so that descriptors can come free meanwhile. */
+const REOPEN_MS = 200;
+
 /**
- * One listener of one thread.
+ * One listener of one thread. `Deno.serve` ends for good when a connection cannot be taken, as when descriptors have run
+ * out: it is opened again then, and requests that run go on.
  *
  * `Deno.HttpServer.shutdown` lets responses finish but cuts off request bodies that are still being read (Deno 2.9.6), and
  * that is what an upload is. So a server is shut down only once no handler of it runs: until then new requests of a
@@ -70,20 +74,43 @@ export function refuseIpv4(port: number): { close(): void } {
  */
 export class Listener {
   #server: Server;
+  #tls: TlsPair | undefined;
+  #stopping = false;
 
   constructor(readonly spec: ListenerSpec, private readonly handler: FetchHandler, tls?: TlsPair) {
-    this.#server = new Server(spec, handler, tls);
+    this.#tls = tls;
+    this.#server = this.#open();
+  }
+
+  #open(): Server {
+    const server = new Server(this.spec, this.handler, this.#tls);
+    server.failed.catch(() => this.#reopen(server));
+    return server;
+  }
+
+  /** Takes the place of `failed`, unless another one has. */
+  #reopen(failed: Server): void {
+    setTimeout(() => {
+      if (this.#stopping || this.#server !== failed) return;
+      try {
+        this.#server = this.#open();
+      } catch {
+        this.#reopen(failed);
+      }
+    }, REOPEN_MS);
   }
 
   /** Connections from now on get the new pair; what runs under the old one finishes. */
   replaceTls(tls: TlsPair): void {
     const old = this.#server;
-    this.#server = new Server(this.spec, this.handler, tls);
+    this.#tls = tls;
+    this.#server = this.#open();
     old.retire("serving").catch(() => {/* its connections are gone */});
   }
 
   /** Refuses new requests; resolves when the running ones have ended. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     await this.#server.retire("refusing");
   }
 }
@@ -97,6 +124,11 @@ class Server {
   constructor({ hostname, port }: ListenerSpec, private readonly handler: FetchHandler, tls?: TlsPair) {
     const options = { hostname, port, reusePort: true, onListen: () => {}, tcpBacklog: 1024, ...tls };
     this.#server = Deno.serve(options, (request, info) => this.#answer(request, info));
+  }
+
+  /** Rejects when it takes no more connections although nobody has asked it to stop. */
+  get failed(): Promise<void> {
+    return this.#server.finished;
   }
 
   async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
