@@ -181,7 +181,10 @@ function tagParameters(request: ManifestRequest): string[] {
   return tags;
 }
 
-/** The whole body, given up as soon as it is too long. @throws {AppError} `manifest_too_large`, `size_invalid` */
+/**
+ * The whole body, given up as soon as it is too long.
+ * @throws {AppError} `manifest_too_large`, `manifest_invalid` when it breaks off or is framed wrongly
+ */
 async function readBody(raw: Request): Promise<Uint8Array> {
   const announced = raw.headers.get("content-length");
   if (announced !== null && Number(announced) > MANIFEST_MAX_BYTES) {
@@ -190,13 +193,16 @@ async function readBody(raw: Request): Promise<Uint8Array> {
   }
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  if (raw.body !== null) {
+  try {
     // Leaving the loop early cancels the stream.
-    for await (const chunk of raw.body) {
+    for await (const chunk of raw.body ?? []) {
       sizeBytes += chunk.byteLength;
       if (sizeBytes > MANIFEST_MAX_BYTES) throw manifestTooLarge();
       chunks.push(chunk);
     }
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError("manifest_invalid", "the request body broke off", {}, { cause: error });
   }
   const bytes = new Uint8Array(sizeBytes);
   let at = 0;
