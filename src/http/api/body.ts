@@ -39,11 +39,16 @@ async function readBytes(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("Content-Length") ?? 0) > MAX_BODY_BYTES) throw new BodyTooLarge();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length;
-    // Leaving the loop cancels the stream.
-    if (length > MAX_BODY_BYTES) throw new BodyTooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      length += chunk.length;
+      // Leaving the loop cancels the stream.
+      if (length > MAX_BODY_BYTES) throw new BodyTooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof BodyTooLarge) throw error;
+    throw new AppError("invalid_request", "The body broke off", {}, { cause: error });
   }
   const bytes = new Uint8Array(length);
   let offset = 0;
