@@ -41,6 +41,7 @@ const inputs = await hashInputs({ ...options, compiles, deno: Deno.version.deno 
 if (await isThere(inputs)) {
   console.log(`${out}: up to date`);
 } else {
+  console.log(`${out}: building, which takes half a minute`);
   await (compiles ? buildCompiled : buildSelfExtracting)(options);
   const bytes = await Deno.readFile(out);
   const sum = createHash("sha256").update(bytes).digest("hex");

@@ -23,9 +23,10 @@ if ! { command -v deno >/dev/null && is_pinned_deno deno; }; then
       echo "neither Deno $DENO_VERSION nor npm is here: install one of them (Debian: apt-get install npm)" >&2
       exit 1
     }
+    echo "getting Deno $DENO_VERSION from the npm registry" >&2
     mkdir -p "$deno_folder"
     npm install --prefix "$deno_folder" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
-      "$deno_package@$DENO_VERSION" >&2
+      "$deno_package@$DENO_VERSION" >&2 || { echo "Deno cannot be installed" >&2; exit 1; }
     chmod +x "$deno_folder/node_modules/$deno_package/deno"
   fi
   PATH=$deno_folder/node_modules/$deno_package:$PATH

@@ -128,7 +128,9 @@ Deno.test("GET /v2/auth: what each gets, and what is dropped without a word", as
       [EVE, "repository:devs/new:pull,push", "devs/new="],
       [BOT, "repository:devs/new:pull,push", "devs/new="],
       [undefined, "repository:devs/new:pull,push", "devs/new="],
-      [ADA, "repository:devs/new:pull", "devs/new="],
+      // Who may create it learns that it is not there.
+      [ADA, "repository:devs/new:pull", "devs/new=pull"],
+      [EVE, "repository:devs/new:pull", "devs/new="],
       [ADA, "repository:nowhere/new:pull,push", "nowhere/new="],
       [ADA, "registry:catalog:*", ""],
     ];
