@@ -135,6 +135,33 @@ export async function openRepository(
   return repository;
 }
 
+/**
+ * The repository, once `actor` may write to it and its state lets people change what is inside: not while it is read-only
+ * or follows a mirror.
+ * @throws {AppError} those of {@link openRepository}; `repository_readonly`
+ */
+export async function openForChanges(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
+): Promise<RepositoryRow> {
+  const repository = await openRepository(deps, actor, path, "write");
+  switch (repository.state) {
+    case REPOSITORY_STATE.NORMAL:
+      return repository;
+    case REPOSITORY_STATE.READ_ONLY:
+      throw new AppError(
+        "repository_readonly",
+        "The repository is in state READ_ONLY: nothing in it can be changed",
+      );
+    default:
+      throw new AppError(
+        "repository_readonly",
+        "The repository is in state MIRROR: only its mirror changes it",
+      );
+  }
+}
+
 /** What the page of a repository shows to `actor`, who must be able to read it. */
 export async function describeRepository(
   deps: Pick<Deps, "sql" | "config">,

@@ -16,6 +16,11 @@ import {
   selectTagNamesOf,
   updateTagEnd,
 } from "../drivers/database/queries/tag.ts";
+import {
+  selectTagPeriods,
+  type TagFilter,
+  type TagPeriodRow,
+} from "../drivers/database/queries/tag_history.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Deps } from "./deps.ts";
 
@@ -153,4 +158,26 @@ export async function listTags(
   const rows = await selectTagNames(sql, repositoryId, { ...page, limit: page.limit + 1, nowMs: now() });
   const names = rows.map((row) => row.name);
   return { names: names.slice(0, page.limit), more: names.length > page.limit };
+}
+
+export type { TagFilter, TagPeriodRow };
+
+/**
+ * A repository's visible tags with their past, the youngest first.
+ * @param repositoryId the caller has checked read permission
+ * @param page.alive only those that live now
+ * @param page.offset rows before the page
+ */
+export async function listTagHistory(
+  { sql, now }: Pick<Deps, "sql" | "now">,
+  repositoryId: number,
+  page: TagFilter & { alive: boolean; offset: number; limit: number },
+): Promise<{ tags: TagPeriodRow[]; more: boolean }> {
+  const { alive, limit, ...rest } = page;
+  const rows = await selectTagPeriods(sql, repositoryId, {
+    ...rest,
+    aliveAtMs: alive ? now() : undefined,
+    limit: limit + 1,
+  });
+  return { tags: rows.slice(0, limit), more: rows.length > limit };
 }

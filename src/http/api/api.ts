@@ -16,6 +16,7 @@ import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
 import { signInRoutes } from "./sign_in.ts";
+import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
 import { userRoutes } from "./user.ts";
 
@@ -30,6 +31,7 @@ export const API_ROUTES: readonly Route[] = [
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...tagRoutes,
 ];
 
 /** Where the API is mounted. */

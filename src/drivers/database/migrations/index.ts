@@ -6,6 +6,7 @@ import service from "./0005_service.sql" with { type: "text" };
 import actionLogs from "./0006_action_logs.sql" with { type: "text" };
 import sequences from "./0007_sequences.sql" with { type: "text" };
 import uploadSessions from "./0008_upload_sessions.sql" with { type: "text" };
+import tagHistory from "./0009_tag_history.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -17,4 +18,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0006_action_logs", text: actionLogs },
   { name: "0007_sequences", text: sequences },
   { name: "0008_upload_sessions", text: uploadSessions },
+  { name: "0009_tag_history", text: tagHistory },
 ];

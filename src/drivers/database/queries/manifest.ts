@@ -111,6 +111,37 @@ export function selectManifests(
       and ${visible(sql, nowMs)}`;
 }
 
+/** Manifests that an index holds. */
+export async function selectChildIds(sql: Sql, manifestId: number): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select child_manifest_id as id from manifestchild where manifest_id = ${manifestId}`;
+  return rows.map((row) => row.id);
+}
+
+export interface ManifestDetailRow {
+  readonly id: number;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly bytes: string;
+  readonly configMediaType: string | null;
+  readonly layersCompressedSize: number | null;
+}
+
+/** Everything about one manifest that is there (see {@link selectByDigests}). */
+export async function selectManifestDetail(
+  sql: Sql,
+  repositoryId: number,
+  digest: string,
+  nowMs: number,
+): Promise<ManifestDetailRow | undefined> {
+  const [row] = await sql<ManifestDetailRow[]>`
+    select m.id, m.digest, mt.name as "mediaType", m.manifest_bytes as bytes, m.config_media_type as "configMediaType",
+      m.layers_compressed_size as "layersCompressedSize"
+    from manifest m join mediatype mt on mt.id = m.media_type_id
+    where m.repository_id = ${repositoryId} and m.digest = ${digest} and ${visible(sql, nowMs)}`;
+  return row;
+}
+
 export interface NewManifest {
   readonly repositoryId: number;
   readonly digest: string;

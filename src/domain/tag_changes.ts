@@ -1,0 +1,175 @@
+/** What people do to tags by hand, besides pushing and deleting (`tags.ts`). The time machine is Quay's. */
+import { durationMs } from "../config/duration.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
+import { selectCommonLabel } from "../drivers/database/queries/label.ts";
+import { type ManifestRow, selectChildIds, selectManifests } from "../drivers/database/queries/manifest.ts";
+import { selectLiveTag, updateTagEnd } from "../drivers/database/queries/tag.ts";
+import {
+  endForGood,
+  endHiddenTagsBelow,
+  selectEndedTagIds,
+  selectRestorableManifest,
+} from "../drivers/database/queries/tag_history.ts";
+import { selectNamespace } from "../drivers/database/queries/user.ts";
+import { AppError } from "../lib/errors.ts";
+import { parseTagName } from "../oci/reference.ts";
+import type { Deps } from "./deps.ts";
+import { EXPIRES_AFTER, expiresAfterMs } from "./labels.ts";
+import type { RepositoryRef } from "./repositories.ts";
+import { lockTags, pointTag } from "./tags.ts";
+
+export interface TagChange {
+  /** What it shall mean from now on; a tag that is not there is made. */
+  readonly digest?: string | undefined;
+  /** When it shall end, epoch milliseconds; null for never; absent: as it is. */
+  readonly endMs?: number | null | undefined;
+}
+
+/**
+ * Moves a tag, sets its end, or both at once. A moved tag ends as the manifest's label `quay.expires-after` says, unless
+ * an end is given, which is cut to `LABELED_EXPIRATION_MINIMUM` .. `_MAXIMUM` after the tag's start.
+ * @param repository opened by the caller for changes (`openForChanges`)
+ * @throws {AppError} `tag_invalid`; `not_found` for a digest that is not there, or an end for a tag that is not;
+ *   `invalid_request` for an end in the past, also one that the cut has moved there
+ */
+export async function changeTag(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  repository: RepositoryRef,
+  name: string,
+  { digest, endMs }: TagChange,
+): Promise<void> {
+  parseTagName(name);
+  const { id: repositoryId } = repository;
+  await deps.sql.begin(async (tx) => {
+    await lockTags(tx, repositoryId, [name]);
+    const nowMs = deps.now();
+    if (endMs !== undefined) {
+      if (await selectLiveTag(tx, repositoryId, name, nowMs) === undefined) throw notFound();
+      if (endMs !== null && endMs <= nowMs) throw endsInThePast();
+    }
+    if (digest !== undefined) {
+      const [manifest] = await selectManifests(
+        tx,
+        repositoryId,
+        [digest],
+        nowMs,
+      ) as (ManifestRow | undefined)[];
+      if (manifest === undefined) throw notFound();
+      const labelledMs = await endByLabel(tx, manifest.id, nowMs);
+      await pointTag(tx, { repositoryId, name, manifestId: manifest.id, nowMs, endMs: labelledMs });
+    }
+    if (endMs === undefined) return;
+    const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+    if (live === undefined) throw notFound();
+    const cutMs = endMs === null ? null : cutEnd(deps, live.startMs, endMs);
+    if (cutMs !== null && cutMs <= nowMs) throw endsInThePast();
+    await updateTagEnd(tx, live.id, cutMs);
+  }).catch(asNotFound);
+  deps.changes?.changed(repositoryId);
+}
+
+/**
+ * Points a tag at a manifest that it, or another tag, meant within the namespace's time machine. Done again it starts a
+ * new period, as Quay does.
+ * @param repository opened by the caller for changes
+ * @throws {AppError} `tag_invalid`; `not_found` when the digest cannot be restored any more
+ */
+export async function restoreTag(
+  deps: Pick<Deps, "sql" | "changes" | "now">,
+  repository: RepositoryRef,
+  name: string,
+  digest: string,
+): Promise<void> {
+  parseTagName(name);
+  const { id: repositoryId } = repository;
+  const windowMs = await timeMachineMs(deps, repository);
+  await deps.sql.begin(async (tx) => {
+    await lockTags(tx, repositoryId, [name]);
+    const nowMs = deps.now();
+    const manifestId = await selectRestorableManifest(tx, repositoryId, digest, nowMs - windowMs);
+    if (manifestId === undefined) throw notFound();
+    const endMs = await endByLabel(tx, manifestId, nowMs);
+    await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, reversion: true });
+  });
+  deps.changes?.changed(repositoryId);
+}
+
+/** Which periods of a tag to take from the time machine: the live one, or the ended ones of a digest. */
+export interface TagRemoval {
+  readonly target: { readonly live: true } | { readonly endedWithDigest: string };
+  /** What keeps the index's children ends as well. */
+  readonly withChildren: boolean;
+}
+
+/**
+ * Takes a tag past restoring: the next garbage collection removes what only it held.
+ * @param repository opened by the caller for changes
+ * @throws {AppError} `feature_disabled` without `PERMANENTLY_DELETE_TAGS`; `not_found` when nothing fits
+ */
+export async function removeTagForGood(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  repository: RepositoryRef,
+  name: string,
+  { target, withChildren }: TagRemoval,
+): Promise<void> {
+  if (!deps.config.PERMANENTLY_DELETE_TAGS) throw new AppError("feature_disabled", "Not Found");
+  const { id: repositoryId } = repository;
+  const windowMs = await timeMachineMs(deps, repository);
+  await deps.sql.begin(async (tx) => {
+    await lockTags(tx, repositoryId, [name]);
+    const nowMs = deps.now();
+    const endMs = nowMs - windowMs;
+    let rows: { id: number; manifestId: number }[];
+    if ("live" in target) {
+      const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+      rows = live === undefined ? [] : [live];
+    } else {
+      const { endedWithDigest: digest } = target;
+      rows = await selectEndedTagIds(tx, { repositoryId, name, digest, nowMs, endedAfterMs: endMs });
+    }
+    const [first] = rows;
+    if (first === undefined) throw notFound();
+    await endForGood(tx, { repositoryId, name, ids: rows.map((row) => row.id), endMs });
+    if (withChildren) await endHiddenTagsBelow(tx, first.manifestId, endMs);
+  });
+  deps.changes?.changed(repositoryId);
+}
+
+/** Milliseconds for which the namespace keeps what has ended. */
+async function timeMachineMs({ sql }: Pick<Deps, "sql">, repository: RepositoryRef): Promise<number> {
+  return ((await selectNamespace(sql, repository.namespace))?.tagExpirationS ?? 0) * 1000;
+}
+
+/** When a tag that points at the manifest from `nowMs` on ends by its label, or by the one that all children share. */
+async function endByLabel(tx: Sql, manifestId: number, nowMs: number): Promise<number | null> {
+  const own = await selectCommonLabel(tx, [manifestId], EXPIRES_AFTER);
+  const ownMs = expiresAfterMs(own.values[0]);
+  if (ownMs !== undefined) return nowMs + ownMs;
+  const children = await selectChildIds(tx, manifestId);
+  if (children.length === 0) return null;
+  const { values, carriers } = await selectCommonLabel(tx, children, EXPIRES_AFTER);
+  const sharedMs = carriers === children.length && values.length === 1
+    ? expiresAfterMs(values[0])
+    : undefined;
+  return sharedMs === undefined ? null : nowMs + sharedMs;
+}
+
+function cutEnd({ config }: Pick<Deps, "config">, startMs: number, endMs: number): number {
+  const leastMs = durationMs(config.LABELED_EXPIRATION_MINIMUM);
+  const mostMs = durationMs(config.LABELED_EXPIRATION_MAXIMUM);
+  return startMs + Math.min(Math.max(endMs - startMs, leastMs), mostMs);
+}
+
+/** Garbage collection took the manifest between the look at it and the row that points at it. */
+function asNotFound(error: unknown): never {
+  if (error instanceof Error && (error as { code?: unknown }).code === "23503") throw notFound(error);
+  throw error;
+}
+
+function notFound(cause?: unknown): AppError {
+  return new AppError("not_found", "Not Found", {}, { cause });
+}
+
+function endsInThePast(): AppError {
+  return new AppError("invalid_request", "The expiration is in the past");
+}
