@@ -332,7 +332,7 @@ Deno.test("/v2: tokens that are no good", async () => {
 });
 
 Deno.test("HTTP that is no good: smuggling, headers without end, broken framing, bodies that break off", async () => {
-  await unharmed(async (appliance, client) => {
+  await unharmed(async (appliance, client, apiToken) => {
     const head = (method: string, path: string, ...headers: string[]) =>
       [
         `${method} ${path} HTTP/1.1`,
@@ -343,6 +343,9 @@ Deno.test("HTTP that is no good: smuggling, headers without end, broken framing,
         "",
       ]
         .join("\r\n");
+    const apiPost = (framing: string) =>
+      "POST /api/v1/organization/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+      `Authorization: Bearer ${apiToken}\r\n${framing}\r\n\r\n`;
     const smuggled = "GET /v2/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const { location } = await client.startUpload();
     const digest = digestOf(new TextEncoder().encode("hello"));
@@ -384,6 +387,10 @@ Deno.test("HTTP that is no good: smuggling, headers without end, broken framing,
       ["folded header", [head("GET", "/v2/", "X-A: b\r\n c")], [400, 200]],
       ["bare carriage return", [head("GET", "/v2/", "X-A: b\rX-B: c")], 400],
       ["NUL in a header", [head("GET", "/v2/", "X-A: b\0c")], 400],
+      ["chunk size that is no number, API", [
+        apiPost("Transfer-Encoding: chunked"),
+        "zz\r\nabc\r\n0\r\n\r\n",
+      ], [400, 0]],
       ["chunk size that is no number", [
         head("PUT", put, "Transfer-Encoding: chunked", `Content-Type: ${MANIFEST}`),
         "zz\r\nabc\r\n0\r\n\r\n",
@@ -431,7 +438,7 @@ Deno.test("HTTP that is no good: smuggling, headers without end, broken framing,
       ],
       [
         "API body that breaks off",
-        [head("POST", "/api/v1/organization/", "Content-Length: 50"), '{"name":'],
+        [apiPost("Content-Length: 50"), '{"name":'],
         [400, 401, 0],
         true,
       ],

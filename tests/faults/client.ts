@@ -5,6 +5,9 @@ import type { Appliance } from "../appliance.ts";
 export const USER = { username: "faults", password: "a-long-faults-password" };
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
+/** A request that has no answer by then never gets one. */
+const MOST_MS = 90_000;
+
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -47,7 +50,11 @@ export class Client {
       headers.set("authorization", `Bearer ${this.token}`);
     }
     const url = path.startsWith("http") ? path : `${this.url}${path}`;
-    const response = await fetch(url, { ...init, method, headers, client: this.#http } as RequestInit);
+    const signal = AbortSignal.timeout(MOST_MS);
+    const response = await fetch(
+      url,
+      { ...init, method, headers, signal, client: this.#http } as RequestInit,
+    );
     const bytes = new Uint8Array(await response.arrayBuffer());
     return { status: response.status, headers: response.headers, bytes };
   }
