@@ -19,6 +19,25 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
 const OPERATOR_COMMANDS = ["user", "org", "robot", "repo"];
 
+/** Flags of a subcommand's own, and words that it takes after its first operand. */
+const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
+  "user create": ["--email", "--password-stdin", "--ask"],
+  "user password": ["--password-stdin", "--ask"],
+  "org create": ["--email", "--owner"],
+  "robot create": ["--description"],
+  "repo create": ["--public", "--description"],
+  "repo visibility": ["public", "private"],
+  "repo permission": ["--user", "--team", "--role"],
+};
+
+/** What may follow a flag. Nothing is offered after one that takes free text. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  "--log": ["json", "text"],
+  "--log-level": ["debug", "info", "warn", "error"],
+  "--role": ["read", "write", "admin", "none"],
+  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team": [],
+};
+
 export const completionCommand: Command = {
   name: "completion",
   summary: "print what makes a shell complete quaylet's commands",
@@ -42,11 +61,18 @@ function bashScript(): string {
     const list = command === "help" ? Object.keys(COMPLETIONS) : words;
     return `    ${command}) words="${list.join(" ")}" ;;`;
   });
+  const values = Object.entries(VALUES).map(([flag, words]) =>
+    `    ${flag}) COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$current")); return ;;`
+  );
+  const own = Object.entries(SUBCOMMANDS).map(([subcommand, words]) =>
+    `    "${subcommand}") words="${words.join(" ")} $words" ;;`
+  );
   return `# bash completion for quaylet
 _quaylet() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=""
   case "$previous" in
     --data|--config) COMPREPLY=($(compgen -d -- "$current")); return ;;
+${values.join("\n")}
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${Object.keys(COMPLETIONS).join(" ")}" -- "$current"))
@@ -57,6 +83,9 @@ ${cases.join("\n")}
   esac
   case "\${COMP_WORDS[1]}" in
     ${OPERATOR_COMMANDS.join("|")}) [ "$COMP_CWORD" -gt 2 ] && words="${OPERATOR_FLAGS.join(" ")}" ;;
+  esac
+  [ "$COMP_CWORD" -gt 2 ] && case "\${COMP_WORDS[1]} \${COMP_WORDS[2]}" in
+${own.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

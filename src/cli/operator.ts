@@ -61,7 +61,9 @@ export function operatorCommand(options: {
       if (subcommand === undefined) {
         const known = Object.keys(subcommands).join(", ");
         throw usageError(
-          verb === "" ? `say what to do: ${known}` : `there is no "${verb}"; there is ${known}`,
+          verb === "" || verb.startsWith("-")
+            ? `say what to do: ${known}`
+            : `there is no "${verb}"; there is ${known}`,
         );
       }
       return await runSubcommand(`${name} ${verb}`, subcommand, rest, io);

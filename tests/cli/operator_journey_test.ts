@@ -77,6 +77,7 @@ Deno.test("operator: wrong usage is status 2 and says what would be right", asyn
     [["serve", "--log", "xml"], /json, text/],
     [["check", "--config", "/no/such/folder"], /no such folder/],
     [["user", "frobnicate"], /create, list/],
+    [["user", "--json"], /say what to do: create, list/],
     [["user", "create"], /usage: quaylet user create NAME/],
     [["robot", "create", "no-plus"], /NAMESPACE\+NAME/],
     [["repo", "create", "no-slash"], /NAMESPACE\/NAME/],
