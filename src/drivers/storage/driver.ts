@@ -23,7 +23,7 @@ export interface StorageDriver {
    * @throws {AppError} `upload_unknown` when fewer than `offset` bytes are there
    */
   append(key: string, offset: number): Promise<StorageAppender>;
-  /** Renames durably: after it returns, `to` survives a power cut and `from` is gone. Replaces `to`. */
+  /** Renames durably: after it returns, `to` survives a power cut (which may bring `from` back). Replaces `to`. */
   move(from: string, to: string): Promise<void>;
   /** Succeeds when `key` is already absent, so garbage collection can be retried. */
   remove(key: string): Promise<void>;

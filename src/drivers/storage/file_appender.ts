@@ -1,5 +1,6 @@
 import { AppError } from "../../lib/errors.ts";
 import type { StorageAppender } from "./driver.ts";
+import { EarlyFlush } from "./early_flush.ts";
 import { withStorageErrors } from "./io_errors.ts";
 
 /**
@@ -10,6 +11,7 @@ import { withStorageErrors } from "./io_errors.ts";
  */
 export async function openAppender(path: string, offset: number): Promise<StorageAppender> {
   const file = await openExisting(path, offset);
+  const early = new EarlyFlush(path);
   let sizeBytes = offset;
   let open = true;
   const close = () => {
@@ -29,6 +31,7 @@ export async function openAppender(path: string, offset: number): Promise<Storag
     throw error;
   }
   const abort = async () => {
+    await early.end();
     if (!open) return;
     // Nobody was promised these bytes, and on a full disk they are what keeps it full.
     await file.truncate(offset).catch(() => {});
@@ -40,9 +43,11 @@ export async function openAppender(path: string, offset: number): Promise<Storag
         for (let done = 0; done < chunk.length;) done += await file.write(chunk.subarray(done));
       });
       sizeBytes += chunk.length;
+      early.wrote(chunk.length);
     },
     async close({ durable }) {
       try {
+        await early.end();
         if (durable) await withStorageErrors(() => file.syncData());
       } catch (error) {
         await abort();

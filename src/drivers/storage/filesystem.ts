@@ -9,9 +9,10 @@ import { checkKey, checkPrefix } from "./keys.ts";
 /**
  * Quay's `LocalStorage`: one file a key below `root`, created on first use.
  *
- * Durability: file contents are forced out by `fdatasync` before a rename, the names by `fsync` of both
- * directories after it, and a new directory by `fsync` of its parent. So when `move` and `write` return, a power
- * cut cannot lose or shorten the object. Half-written objects only ever live under `uploads/`.
+ * Durability: file contents are forced out by `fdatasync` before a rename, the new name by `fsync` of its directory
+ * after it, and a new directory by `fsync` of its parent. So when `move` and `write` return, a power cut cannot lose or
+ * shorten the object. Half-written objects only ever live under `uploads/`; a name there that a power cut brings back
+ * is one more thing for the clean-up.
  */
 export function createFilesystemDriver({ root }: { root: string }): StorageDriver {
   // Directories known to exist and to be durable: saves two system calls a blob.
@@ -60,10 +61,7 @@ export function createFilesystemDriver({ root }: { root: string }): StorageDrive
   async function move(from: string, to: string): Promise<void> {
     const [source, target] = [pathOf(from), pathOf(to)];
     await withStorageErrors(() => inFolderOf(to, () => Deno.rename(source, target)));
-    await withStorageErrors(async () => {
-      await syncFolder(folderOf(target));
-      if (folderOf(source) !== folderOf(target)) await syncFolder(folderOf(source));
-    });
+    await withStorageErrors(() => syncFolder(folderOf(target)));
   }
 
   async function append(key: string, offset: number): Promise<StorageAppender> {
