@@ -22,10 +22,10 @@ import type { UploadWorkspace } from "./upload_workspace.ts";
  * Uploads, from the first byte to a readable blob. The order is the durability:
  *
  *   file uploads/<uuid> written -> fdatasync -> digest verified
- *     -> [transaction: lock digest -> rename to sha256/<2>/<hex>, fsync both directories -> rows] -> 201
+ *     -> [transaction: lock digest -> rename to sha256/<2>/<hex>, fsync its directory -> rows] -> 201
  *
- * A crash before the commit leaves no visible blob: at most a file in `uploads/`, which the clean-up removes, or an
- * object without a row, which nobody can read and which the next push of the digest replaces.
+ * A crash before the commit leaves no visible blob: at most a file in `uploads/`, or an object without a row, which
+ * nobody can read and which the next push of the digest replaces. Clean-ups remove both (`workers/`).
  *
  * Garbage collection must not remove an object between a push's rename and its commit, nor a row that a push or a
  * mount is about to link. Its side of the protocol, one blob at a time:
@@ -42,7 +42,9 @@ import type { UploadWorkspace } from "./upload_workspace.ts";
  * adds an flock. The row's byte_count is the durable end; bytes beyond it were never acknowledged and are cut off.
  */
 
-export type UploadDeps = Pick<Deps, "sql" | "config" | "storage"> & { readonly uploads: UploadWorkspace };
+export type UploadDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics"> & {
+  readonly uploads: UploadWorkspace;
+};
 
 export interface UploadStatus {
   readonly uuid: string;
@@ -274,7 +276,7 @@ interface StoredChunk {
 
 /** Appends a body to the session's file and forces it out. */
 async function storeChunk(
-  { config, storage, uploads }: UploadDeps,
+  { config, storage, uploads, metrics }: UploadDeps,
   { uuid, sizeBytes }: UploadStatus,
   body: UploadBody,
   hashes: readonly Hash[],
@@ -285,16 +287,22 @@ async function storeChunk(
     await body.stream?.cancel().catch(() => {});
     throw tooLarge();
   }
+  const startMs = performance.now();
   const appender = await storage.driver.append(uploadKey(uuid), sizeBytes);
+  /** Forces out what was received. */
+  const close = async (received: number) => {
+    const durableBytes = await appender.close({ durable: true });
+    if (received > 0) {
+      metrics.pushedBytes.labels().inc(received);
+      metrics.chunkUploadDuration.labels(storage.name).observe((performance.now() - startMs) / 1000);
+    }
+    return { sizeBytes: durableBytes, received };
+  };
   try {
     const sink = { appender, hashes, buffers: uploads.buffers, limitBytes, idleMs: IDLE_MS, signal };
-    const received = await receiveBody(body, sink);
-    return { sizeBytes: await appender.close({ durable: true }), received };
+    return await close(await receiveBody(body, sink));
   } catch (error) {
-    if (error instanceof BrokenBody) {
-      const kept = await appender.close({ durable: true });
-      return { sizeBytes: kept, received: error.receivedBytes, broken: error.reason };
-    }
+    if (error instanceof BrokenBody) return { ...await close(error.receivedBytes), broken: error.reason };
     await appender.abort();
     throw error;
   }

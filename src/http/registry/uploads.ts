@@ -41,17 +41,13 @@ export async function handleUploads(deps: Deps & UploadDeps, request: UploadRequ
   switch (raw.method) {
     case "PATCH":
       return await orOutOfOrder(deps, repository.id, name, uuid, async () => {
-        const chunk = chunkOf(raw);
-        const status = await appendToUpload(deps, repository.id, uuid, chunk);
-        deps.metrics.pushedBytes.labels().inc(chunk.lengthBytes ?? 0);
+        const status = await appendToUpload(deps, repository.id, uuid, chunkOf(raw));
         return new Response(null, { status: 202, headers: sessionHeaders(name, status) });
       });
     case "PUT":
       return await orOutOfOrder(deps, repository.id, name, uuid, async () => {
         const digest = requiredDigest(queryOf(request).get("digest"));
-        const chunk = chunkOf(raw);
-        await finishUpload(deps, repository.id, uuid, digest, chunk);
-        deps.metrics.pushedBytes.labels().inc(chunk.lengthBytes ?? 0);
+        await finishUpload(deps, repository.id, uuid, digest, chunkOf(raw));
         return created(name, digest);
       });
     case "DELETE":
@@ -78,7 +74,6 @@ async function handleStart(
     const wanted = parseDigest(digest);
     const { stream, lengthBytes } = chunkOf(request.raw);
     await pushBlob(deps, repositoryId, wanted, { stream, lengthBytes });
-    deps.metrics.pushedBytes.labels().inc(lengthBytes ?? 0);
     return created(name, wanted);
   }
   const mount = query.get("mount");
