@@ -23,6 +23,7 @@ import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
+import { cleanObjects } from "./workers/object_cleanup.ts";
 import { type PeriodicWork, startPeriodic } from "./workers/periodic.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
@@ -285,5 +286,6 @@ function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
+    { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

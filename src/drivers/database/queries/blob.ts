@@ -106,6 +106,14 @@ export async function lockDigest(tx: Transaction, digest: Digest): Promise<void>
   await tx`select pg_advisory_xact_lock(hashtextextended(${digest}, 3))`;
 }
 
+/** Of `digests` those that any row of `imagestorage` names, readable or not. */
+export async function selectStoredDigests(sql: Sql, digests: readonly string[]): Promise<Set<string>> {
+  const rows = await sql<{ digest: string }[]>`
+    select content_checksum as digest from imagestorage
+    where content_checksum = any(${sql.array([...digests])}::text[])`;
+  return new Set(rows.map((row) => row.digest));
+}
+
 export interface NewMount {
   readonly repositoryId: number;
   readonly digest: Digest;

@@ -1,0 +1,92 @@
+import type { Deps } from "../domain/deps.ts";
+import { lockDigest, selectStoredDigests } from "../drivers/database/queries/blob.ts";
+import { blobKey, type Digest } from "../oci/digest.ts";
+
+/** A push commits its row within moments of its rename; a day leaves room for clocks and for whoever looks into it. */
+const MIN_AGE_MS = 24 * 3600_000;
+const BATCH = 500;
+const ALGORITHMS = ["sha256", "sha512"] as const;
+/** A run looks through every 32nd folder, so that the whole of a large storage is looked through in a day and a half. */
+export const SLICES = 32;
+/** Crashes leave few. More than these, and more than a tenth, means that database and storage do not belong together. */
+const CREDIBLE = 16;
+
+type CleanDeps = Pick<Deps, "sql" | "storage" | "config" | "log" | "now">;
+
+export interface CleanedObjects {
+  /** Objects old enough to be looked up. */
+  readonly seen: number;
+  readonly removed: number;
+}
+
+/**
+ * Removes objects that have no row in `imagestorage`: what a crash between the rename and the commit of a push leaves.
+ * One slice a run, chosen by the clock, so that nothing needs to be remembered between runs. Safe on several nodes at
+ * once and beside pushes: `domain/uploads.ts` has the protocol. Refuses when too many rows are missing, since an empty or
+ * older database would cost all blobs then; and does nothing under `REGISTRY_STATE: readonly`.
+ */
+export async function cleanObjects(
+  deps: CleanDeps,
+  slice = Math.floor(deps.now() / 3600_000) % SLICES,
+): Promise<CleanedObjects> {
+  const { sql, storage, config, log, now } = deps;
+  if (config.REGISTRY_STATE === "readonly") return { seen: 0, removed: 0 };
+  const orphans: Digest[] = [];
+  let seen = 0;
+  let batch: Digest[] = [];
+  const lookUp = async () => {
+    const known = await selectStoredDigests(sql, batch);
+    orphans.push(...batch.filter((digest) => !known.has(digest)));
+    seen += batch.length;
+    batch = [];
+  };
+  const newest = now() - MIN_AGE_MS;
+  for (const prefix of prefixesOf(slice)) {
+    for await (const { key, modifiedMs } of storage.driver.list(prefix)) {
+      const digest = digestOfKey(key);
+      if (digest === undefined || modifiedMs > newest) continue;
+      batch.push(digest);
+      if (batch.length === BATCH) await lookUp();
+    }
+  }
+  if (batch.length > 0) await lookUp();
+
+  if (orphans.length > CREDIBLE && orphans.length > seen / 10) {
+    log.error("many stored objects are unknown to the database; none is removed: is it the right database?", {
+      location: storage.name,
+      unknown: orphans.length,
+      seen,
+    });
+    return { seen, removed: 0 };
+  }
+  let removed = 0;
+  for (const digest of orphans) if (await removeOrphan(deps, digest)) removed++;
+  if (removed > 0) log.info("stored objects without a row removed", { location: storage.name, removed });
+  return { seen, removed };
+}
+
+/** @returns false when a push has made it a blob meanwhile */
+async function removeOrphan({ sql, storage }: CleanDeps, digest: Digest): Promise<boolean> {
+  return await sql.begin(async (tx) => {
+    await lockDigest(tx, digest); // waits for a push between its rename and its commit
+    if ((await selectStoredDigests(tx, [digest])).size > 0) return false;
+    await storage.driver.remove(blobKey(digest));
+    return true;
+  });
+}
+
+function* prefixesOf(slice: number): Generator<string> {
+  for (const algorithm of ALGORITHMS) {
+    for (let folder = slice; folder < 256; folder += SLICES) {
+      yield `${algorithm}/${folder.toString(16).padStart(2, "0")}/`;
+    }
+  }
+}
+
+/** `undefined` for what is not a finished blob in its place: left alone. */
+function digestOfKey(key: string): Digest | undefined {
+  const match = /^(?:(sha256)\/..\/([0-9a-f]{64})|(sha512)\/..\/([0-9a-f]{128}))$/.exec(key);
+  if (match === null) return undefined;
+  const digest = `${match[1] ?? match[3]}:${match[2] ?? match[4]}` as Digest;
+  return blobKey(digest) === key ? digest : undefined;
+}
