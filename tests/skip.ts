@@ -1,6 +1,6 @@
 /**
- * What a test may need: `root`, `ipv6` (an address on the loopback), `binary` (`QUAYLET_BIN`), or else the
- * name of a program on PATH.
+ * What a test may need: `root`, `ipv6` (an address on the loopback), `binary` (`QUAYLET_BIN`), `go 1.24.0` (that version
+ * or a later one), or else the name of a program on PATH.
  */
 export interface NeedyTest {
   readonly name: string;
@@ -32,6 +32,7 @@ function isThere(need: string): boolean {
     case "ipv6":
       return hasIpv6();
     default:
+      if (need.startsWith("go ")) return hasGo(need.slice(3));
       return (Deno.env.get("PATH") ?? "").split(":").some((folder) => isExecutable(`${folder}/${need}`));
   }
 }
@@ -42,6 +43,21 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function hasGo(version: string): boolean {
+  try {
+    const output = new Deno.Command("go", { args: ["env", "GOVERSION"], env: { GOTOOLCHAIN: "local" } })
+      .outputSync();
+    return ordinal(new TextDecoder().decode(output.stdout).slice(2)) >= ordinal(version);
+  } catch {
+    return false;
+  }
+}
+
+function ordinal(version: string): number {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map((part) => Number.parseInt(part));
+  return (major * 1000 + minor) * 1000 + patch;
 }
 
 function hasIpv6(): boolean {

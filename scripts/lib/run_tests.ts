@@ -24,7 +24,7 @@ interface Result {
 const HEAVY: Readonly<Record<string, number>> = {
   bench: 10,
   binary: 10,
-  clients: 15,
+  clients: 25,
   conformance: 15,
   faults: 20,
   serve: 10,

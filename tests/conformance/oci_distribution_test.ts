@@ -25,7 +25,7 @@ async function buildProgram(): Promise<string> {
 
 test({
   name: "OCI distribution-spec conformance: no failure, nothing unsupported",
-  needs: ["go"],
+  needs: ["go 1.24.0"],
   async fn() {
     const program = await buildProgram();
     await using appliance = await startAppliance();
