@@ -35,6 +35,8 @@ interface Plan {
   configDir: string;
   dataDir: string;
   serverHostname: string;
+  /** For `quaylet serve`, when clients use another port than it listens on by itself. */
+  listenFlag: string;
   host: string;
   /** Set when `host` is an IPv6 literal. */
   proposedName: string | undefined;
@@ -59,7 +61,7 @@ export async function runInit(args: string[], io: InitIo): Promise<number> {
   });
   const withCa = values["with-ca"];
   const plan = makePlan({ ...values, withCa });
-  await Deno.mkdir(plan.configDir, { recursive: true, mode: 0o755 });
+  await makeConfigDir(plan.configDir);
   const names = withCa ? ["config.yaml", "ssl.cert", "ssl.key"] : ["config.yaml"];
   const there = await existing(plan.configDir, names);
   if (there.length > 0 && !plan.force) {
@@ -90,6 +92,16 @@ export async function runInit(args: string[], io: InitIo): Promise<number> {
   return EXIT.ok;
 }
 
+async function makeConfigDir(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    throw new Error(`the folder ${path} cannot be made by this user; choose another with --config`, {
+      cause,
+    });
+  }
+}
+
 function makePlan(flags: {
   config?: string;
   data?: string;
@@ -107,7 +119,8 @@ function makePlan(flags: {
   if (name === undefined) {
     throw new RangeError(`--hostname "${given}" is no host name: write host, host:port or [IPv6]:port`);
   }
-  const port = name.port ?? (scheme === "https" ? 8443 : 8080);
+  const usualPort = scheme === "https" ? 8443 : 8080;
+  const port = name.port ?? usualPort;
   const bracketed = name.kind === "ipv6" ? `[${name.host}]` : name.host;
   const isUsual = port === (scheme === "https" ? 443 : 80);
   const serverHostname = isUsual ? bracketed : `${bracketed}:${port}`;
@@ -130,6 +143,7 @@ function makePlan(flags: {
     configDir,
     dataDir,
     serverHostname,
+    listenFlag: port === usualPort ? "" : ` --${scheme} :${port}`,
     host: name.host,
     proposedName,
     scheme,
@@ -242,12 +256,12 @@ function nameFor(host: string): string | undefined {
 }
 
 function nextStepsFor(plan: Plan, withCa: boolean): string[] {
-  const { configDir, dataDir, serverHostname, scheme } = plan;
+  const { configDir, dataDir, serverHostname, scheme, listenFlag } = plan;
   const curl = withCa ? `curl --cacert ${configDir}/ca.crt` : "curl";
   const tls = withCa ? "" : " --tls-verify=false";
   const steps = [
     `check it:       quaylet check --config ${configDir} --data ${dataDir}`,
-    `start it:       quaylet serve --config ${configDir} --data ${dataDir}`,
+    `start it:       quaylet serve --config ${configDir} --data ${dataDir}${listenFlag}`,
     `first user:     ${curl} -H 'Content-Type: application/json' \\\n` +
     `  -d '{"username":"admin","password":"CHANGE-ME","email":"admin@example.com","access_token":true}' \\\n` +
     `  ${scheme}://${serverHostname}/api/v1/user/initialize`,

@@ -68,7 +68,9 @@ function renderJson(time: string, level: LogLevel, msg: string, fields: Record<s
 }
 
 function renderText(time: string, level: LogLevel, msg: string, fields: Record<string, unknown>): string {
-  const pairs = Object.entries(fields).map(([key, value]) => `${key}=${textValue(value)}`);
+  // As JSON has it: what has no value is left away.
+  const set = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const pairs = set.map(([key, value]) => `${key}=${textValue(value)}`);
   const line = [time, level.toUpperCase().padEnd(5), visible(msg), ...pairs].join(" ");
   return `${line.length <= MAX_LINE_CHARS ? line : `${line.slice(0, MAX_LINE_CHARS)}…`}\n`;
 }

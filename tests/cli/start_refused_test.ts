@@ -52,6 +52,43 @@ Deno.test("check: a key that is set twice is told, SERVER_HOSTNAME too", async (
   });
 });
 
+Deno.test("init: what it says to type starts a listener at the port that it says to use", async () => {
+  const starts: [string[], RegExp][] = [
+    [["--hostname", "a.example.com"], /serve [^\n]*\/data\n/],
+    [["--hostname", "a.example.com:5000"], /serve [^\n]*\/data --http :5000\n/],
+    [["--hostname", "a.example.com:443", "--with-ca"], /serve [^\n]*\/data --https :443\n/],
+  ];
+  for (const [flags, line] of starts) {
+    await withFolder(async (folder) => {
+      const place = ["--config", `${folder}/config`, "--data", `${folder}/data`];
+      const { stdout } = await quaylet(["init", ...place, ...flags]);
+      assert.match(stdout, line);
+    });
+  }
+});
+
+Deno.test("init: a --config that cannot be made is told as such", async () => {
+  const { code, stderr } = await quaylet([
+    "init",
+    "--config",
+    "/proc/quaylet",
+    "--hostname",
+    "a.example.com",
+  ]);
+  assert.equal(code, 1);
+  assert.match(stderr, /the folder \/proc\/quaylet cannot be made.*--config/);
+});
+
+Deno.test("serve --log text: what has no value is left away", async () => {
+  await withFolder(async (folder) => {
+    const { stdout } = await quaylet([
+      ...["serve", "--data", "/proc/quaylet", "--log", "text", ...LISTEN],
+    ], { cwd: folder });
+    assert.match(stdout, /starting/);
+    assert.doesNotMatch(stdout, /undefined/);
+  });
+});
+
 test({
   name: "init, check and serve as an ordinary user agree on ./config",
   needs: ["root", "binary"],
