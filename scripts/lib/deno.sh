@@ -33,4 +33,4 @@ if ! { command -v deno >/dev/null && is_pinned_deno deno; }; then
   export PATH
 fi
 
-install_dependencies() { deno install --quiet >&2; }
+install_dependencies() { deno install --quiet >&2 && deno run --quiet --allow-read --allow-write scripts/patch_dependencies.ts; }
