@@ -63,7 +63,7 @@ function field(value: unknown, name: string): unknown {
 }
 
 /** Objects and lists only: a number or a word is plain text to people. */
-function isJsonText(value: string): boolean {
+export function isJsonText(value: string): boolean {
   if (!/^\s*[[{]/.test(value)) return false;
   try {
     JSON.parse(value);

@@ -8,12 +8,12 @@ import {
   upsertManifest,
 } from "../drivers/database/queries/manifest.ts";
 import { AppError } from "../lib/errors.ts";
-import { algorithmOf, blobKey, type Digest, digestOf } from "../oci/digest.ts";
+import { algorithmOf, type Digest, digestOf } from "../oci/digest.ts";
 import { type Descriptor, type Manifest, parseManifest } from "../oci/manifest.ts";
-import { DOCKER_CONFIG, OCI_CONFIG } from "../oci/media_types.ts";
 import type { Reference } from "../oci/reference.ts";
 import { checkArtifactType } from "./artifact_types.ts";
 import type { Deps } from "./deps.ts";
+import { readImageConfig } from "./image_config.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
 
@@ -36,9 +36,6 @@ export interface StoredManifest {
   /** Every tag that points at it by this push. */
   readonly tags: readonly string[];
 }
-
-/** Image configurations above this are not read for labels. */
-const CONFIG_MAX_BYTES = 4 * 1024 * 1024;
 
 /**
  * Stores a manifest and points tags at it, all or nothing; the same push again changes nothing but when its tags end.
@@ -140,27 +137,6 @@ async function findParts(
 function missing(digests: readonly string[], cause?: unknown): AppError {
   const message = "the manifest names blobs or manifests that are not in the repository: push them first";
   return new AppError("manifest_blob_unknown", message, { digests }, { cause });
-}
-
-/** The image configuration's JSON; nothing for artifacts, and nothing that could fail the push. */
-async function readImageConfig(
-  { storage, log }: Pick<Deps, "storage" | "log">,
-  { config }: Manifest,
-): Promise<unknown> {
-  if (config === undefined || (config.mediaType !== OCI_CONFIG && config.mediaType !== DOCKER_CONFIG)) {
-    return undefined;
-  }
-  if (config.sizeBytes > CONFIG_MAX_BYTES) return undefined;
-  try {
-    const stream = await storage.driver.read(blobKey(config.digest), 0, CONFIG_MAX_BYTES);
-    return JSON.parse(await new Response(stream).text());
-  } catch (error) {
-    // An image whose configuration is no JSON is somebody's business, not the registry's.
-    if (!(error instanceof SyntaxError)) {
-      log.warn("image configuration not read for labels", { digest: config.digest, error: String(error) });
-    }
-    return undefined;
-  }
 }
 
 /** An index without an expiry of its own ends with its children when all of them say the same. */

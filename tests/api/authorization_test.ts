@@ -2,6 +2,7 @@ import { expect } from "@std/testing";
 import { createRepository } from "../../src/domain/repositories.ts";
 import { createRobot } from "../../src/domain/robots.ts";
 import type { ApiClient } from "./api_client.ts";
+import { Content } from "./content.ts";
 import { OPERATOR, type Site, withSite } from "./site.ts";
 
 /**
@@ -87,6 +88,47 @@ const TABLE: Row[] = [
     call: ["DELETE", "/repository/acme/open/permissions/team/members"],
     status: [403, 403, 403, 204, 403, 403, 403],
   },
+  { call: ["GET", "/repository/acme/secret/tag/"], status: [401, 403, 403, 200, 403, 200, 403] },
+  { call: ["GET", "/repository/acme/open/tag/"], status: [200, 200, 200, 200, 200, 200, 200] },
+  {
+    call: ["PUT", "/repository/acme/open/tag/{actor}", { manifest_digest: "{digest}" }],
+    status: [403, 403, 403, 201, 403, 403, 403],
+  },
+  {
+    call: ["PUT", "/repository/acme/missing/tag/v1", { manifest_digest: "{digest}" }],
+    status: [403, 403, 403, 404, 403, 403, 404],
+  },
+  { call: ["DELETE", "/repository/acme/open/tag/{actor}"], status: [403, 403, 403, 204, 403, 403, 403] },
+  {
+    call: ["POST", "/repository/acme/open/tag/{actor}/restore", { manifest_digest: "{digest}" }],
+    status: [403, 403, 403, 200, 403, 403, 403],
+  },
+  {
+    call: ["POST", "/repository/acme/open/tag/{actor}/expire", { is_alive: true }],
+    status: [403, 403, 403, 200, 403, 403, 403],
+  },
+  { call: ["GET", "/repository/acme/secret/manifest/{digest}"], status: [401, 403, 403, 404, 403, 404, 403] },
+  { call: ["GET", "/repository/acme/open/manifest/{digest}"], status: [200, 200, 200, 200, 200, 200, 200] },
+  {
+    call: ["GET", "/repository/acme/open/manifest/{digest}/labels"],
+    status: [200, 200, 200, 200, 200, 200, 200],
+  },
+  {
+    call: ["POST", "/repository/acme/open/manifest/{digest}/labels", {
+      key: "a",
+      value: "b",
+      media_type: null,
+    }],
+    status: [403, 403, 403, 201, 403, 403, 403],
+  },
+  {
+    call: ["GET", "/repository/acme/open/manifest/{digest}/labels/none"],
+    status: [404, 404, 404, 404, 404, 404, 404],
+  },
+  {
+    call: ["DELETE", "/repository/acme/open/manifest/{digest}/labels/none"],
+    status: [403, 403, 403, 404, 403, 403, 403],
+  },
   { call: ["POST", "/signout"], status: [403, 200, 200, 200, 200, 403, 403] },
 ];
 
@@ -102,20 +144,21 @@ async function clientsOf(site: Site): Promise<Record<ActorName, ApiClient>> {
   };
 }
 
-async function fill({ deps }: Site): Promise<void> {
+/** @returns the digest of an image in `acme/open` */
+async function fill({ deps }: Site): Promise<string> {
   await createRepository(deps, OPERATOR, { namespace: "acme", name: "secret", visibility: "private" });
-  await createRepository(deps, OPERATOR, { namespace: "acme", name: "open", visibility: "public" });
   await createRobot(deps, OPERATOR, { namespace: "acme", short: "ci" });
+  return await (await Content.of(deps, "acme/open", "public")).image({ word: "one", tag: "v1" });
 }
 
 Deno.test("every endpoint: who gets which status", async () => {
-  await withSite({ FEATURE_REPO_MIRROR: true }, async (site) => {
-    await fill(site);
+  await withSite({ FEATURE_REPO_MIRROR: true, PERMANENTLY_DELETE_TAGS: true }, async (site) => {
+    const digest = await fill(site);
     const clients = await clientsOf(site);
     const wrong: string[] = [];
     for (const { call: [method, path, body], status } of TABLE) {
       for (const [index, actor] of ACTORS.entries()) {
-        const named = (text: string) => text.replaceAll("{actor}", actor);
+        const named = (text: string) => text.replaceAll("{actor}", actor).replaceAll("{digest}", digest);
         const sent = body === undefined ? undefined : JSON.parse(named(JSON.stringify(body)));
         const response = await clients[actor].api(method, named(path), sent);
         const text = await response.text();
@@ -136,6 +179,8 @@ Deno.test("FEATURE_SUPERUSERS_FULL_ACCESS: opens what belongs to others, to supe
     const root = await site.browserOf("root");
     await root.expect(200, "GET", "/repository/acme/secret");
     await root.expect(200, "GET", "/organization/acme/robots/ci");
+    await root.expect(200, "GET", "/repository/acme/secret/tag/");
+    await root.expect(204, "DELETE", "/repository/acme/open/tag/v1");
     await root.expect(404, "GET", "/repository/acme/missing");
     const limited = await site.scriptOf("root", ["repo:read"]);
     await limited.expect(403, "GET", "/organization/acme/robots/ci");

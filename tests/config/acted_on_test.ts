@@ -3,7 +3,7 @@ import { ACTED_ON, NOT_NEEDED } from "../../src/config/acted_on.ts";
 import { CONFIG_SHAPE } from "../../src/config/schema.ts";
 
 /** Looked at, but far from doing what Quay does with them. */
-const BARELY = new Set(["FEATURE_BILLING", "FEATURE_REPO_MIRROR"]);
+const BARELY = new Set(["FEATURE_BILLING", "FEATURE_REPO_MIRROR", "ACCOUNT_RECOVERY_MODE"]);
 
 /** The program without its configuration room, where every key is mentioned. */
 async function programText(): Promise<string> {

@@ -10,6 +10,7 @@ import { corsHeaders } from "./cors.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { manifestRoutes } from "./manifest.ts";
 import { organizationRoutes } from "./organization.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -32,6 +33,7 @@ export const API_ROUTES: readonly Route[] = [
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
   ...tagRoutes,
+  ...manifestRoutes,
 ];
 
 /** Where the API is mounted. */

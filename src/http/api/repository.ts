@@ -15,15 +15,20 @@ import {
   setState,
   setVisibility,
 } from "../../domain/repositories.ts";
+import { listTagHistory } from "../../domain/tags.ts";
 import { openPageToken, sealPageToken } from "../../domain/secrets.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, successSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
+import { tagSummary, tagSummarySchema } from "./tag.ts";
 
 const PAGE_SIZE = 100;
 const visibility = z.enum(["public", "private"]);
 const kind = z.enum(["image", "application"]);
 const state = z.enum(["NORMAL", "READ_ONLY", "MIRROR", "MARKED_FOR_DELETION", "ORG_MIRROR"]);
+
+/** So many of its tags does a repository show of itself, the youngest. */
+const MOST_TAGS = 500;
 
 const repositorySchema = z.object({
   namespace: z.string(),
@@ -40,6 +45,8 @@ const repositorySchema = z.object({
   state,
   can_write: z.boolean(),
   can_admin: z.boolean(),
+  tags: z.record(z.string(), tagSummarySchema).optional()
+    .meta({ description: `The ${MOST_TAGS} youngest that live, by name.` }),
 });
 
 const itemSchema = z.object({
@@ -120,9 +127,10 @@ export const repositoryRoutes: readonly Route[] = [
     operationId: "getRepo",
     summary: "A repository.",
     scope: "repo:read",
+    query: z.object({ includeTags: booleanParam(true) }),
     responses: { 200: repositorySchema },
-    async handle({ deps, actor, params }) {
-      return reply(await repositoryView(deps, actor, params.repository));
+    async handle({ deps, actor, params, query }) {
+      return reply(await repositoryView(deps, actor, params.repository, query.includeTags));
     },
   }),
   defineRoute({
@@ -205,12 +213,15 @@ async function repositoryView(
   deps: Deps,
   actor: Actor,
   path: string,
+  withTags: boolean,
 ): Promise<z.infer<typeof repositorySchema>> {
   const { repository, canWrite, canAdmin, isStarred, tagExpirationS } = await describeRepository(
     deps,
     actor,
     repositoryPath(path),
   );
+  const page = { alive: true, offset: 0, limit: MOST_TAGS };
+  const tags = withTags ? (await listTagHistory(deps, repository.id, page)).tags : undefined;
   return {
     ...itemView(repository),
     is_organization: repository.inOrganization,
@@ -221,6 +232,9 @@ async function repositoryView(
     is_free_account: false,
     can_write: canWrite,
     can_admin: canAdmin,
+    ...(tags === undefined
+      ? {}
+      : { tags: Object.fromEntries(tags.map((tag) => [tag.name, tagSummary(tag)])) }),
   };
 }
 

@@ -21,6 +21,15 @@ const tagSchema = z.object({
   expiration: z.string().optional(),
 });
 
+/** What a repository tells of each of its tags. */
+export const tagSummarySchema = tagSchema.pick({
+  name: true,
+  size: true,
+  last_modified: true,
+  expiration: true,
+  manifest_digest: true,
+});
+
 export const tagRoutes: readonly Route[] = [
   defineRoute({
     method: "GET",
@@ -153,4 +162,10 @@ function tagView(tag: TagPeriodRow): z.infer<typeof tagSchema> {
     ...(startS > 0 ? { last_modified: rfc2822(startS * 1000) } : {}),
     ...(endS === undefined ? {} : { expiration: rfc2822(endS * 1000) }),
   };
+}
+
+export function tagSummary(tag: TagPeriodRow): z.infer<typeof tagSummarySchema> {
+  const { start_ts: _start, end_ts: _end, reversion: _reversion, is_manifest_list: _list, ...summary } =
+    tagView(tag);
+  return summary;
 }

@@ -2,10 +2,16 @@ import { Hono } from "hono";
 import type { Deps } from "../../domain/deps.ts";
 import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
+import { clientConfig } from "./client_config.ts";
 
-/** What browsers need besides the API and the pages: so far the CSRF token of their session. */
+/** What browsers need besides the API and the pages: how the site is set up, and the CSRF token of their session. */
 export function webRoutes(deps: Deps): Hono {
   const app = new Hono();
+  const config = JSON.stringify(clientConfig(deps.config));
+  app.get("/config", (c) => {
+    c.header("Cache-Control", "no-store");
+    return c.body(config, 200, { "Content-Type": "application/json" });
+  });
   app.get("/csrf_token", (c) => {
     let session = readSession(deps, c);
     if (session === undefined) {

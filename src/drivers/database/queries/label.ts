@@ -41,3 +41,65 @@ export async function selectCommonLabel(
     where ml.manifest_id = any(${manifestIds as number[]}::integer[]) and l.key = ${key}`;
   return { values: row?.values ?? [], carriers: row?.carriers ?? 0 };
 }
+
+export interface LabelRow {
+  readonly id: number;
+  readonly uuid: string;
+  readonly key: string;
+  readonly value: string;
+  readonly mediaType: string;
+  readonly source: string;
+  /** It came by the API and may go by it. */
+  readonly mutable: boolean;
+}
+
+function selectLabels(sql: Sql, manifestId: number, condition: ReturnType<Sql>): Promise<LabelRow[]> {
+  return sql<LabelRow[]>`
+    select l.id, l.uuid, l.key, l.value, mt.name as "mediaType", s.name as source, s.mutable
+    from manifestlabel ml join label l on l.id = ml.label_id join mediatype mt on mt.id = l.media_type_id
+      join labelsourcetype s on s.id = l.source_type_id
+    where ml.manifest_id = ${manifestId} and ${condition} order by l.id`;
+}
+
+/** Labels of a manifest whose keys start with `prefix`, oldest first. */
+export function selectLabelsOf(sql: Sql, manifestId: number, prefix: string): Promise<LabelRow[]> {
+  return selectLabels(sql, manifestId, sql`starts_with(l.key, ${prefix})`);
+}
+
+export async function selectLabel(
+  sql: Sql,
+  manifestId: number,
+  uuid: string,
+): Promise<LabelRow | undefined> {
+  const [row] = await selectLabels(sql, manifestId, sql`l.uuid = ${uuid}`);
+  return row;
+}
+
+/** @returns its public id */
+export async function insertLabel(
+  sql: Sql,
+  row: { repositoryId: number; manifestId: number; source: LabelSource; label: NewLabel },
+): Promise<string> {
+  const { key, value, mediaType } = row.label;
+  const [made] = await sql<{ uuid: string }[]>`
+    with made as (
+      insert into label (key, value, media_type_id, source_type_id)
+      values (${key}, ${value}, (select id from mediatype where name = ${mediaType}),
+        (select id from labelsourcetype where name = ${row.source}))
+      returning id, uuid
+    ), attached as (
+      insert into manifestlabel (repository_id, manifest_id, label_id)
+      select ${row.repositoryId}, ${row.manifestId}, id from made
+    )
+    select uuid from made`;
+  if (made === undefined) throw new Error("label: the insert returned no row");
+  return made.uuid;
+}
+
+/** Takes a label from a manifest. @returns whether it was there */
+export async function deleteLabel(sql: Sql, manifestId: number, labelId: number): Promise<boolean> {
+  const gone =
+    await sql`delete from manifestlabel where manifest_id = ${manifestId} and label_id = ${labelId} returning id`;
+  if (gone.length > 0) await sql`delete from label where id = ${labelId}`;
+  return gone.length > 0;
+}
