@@ -7,6 +7,7 @@ import { AppError } from "../../lib/errors.ts";
 import { BodyTooLarge, readJson } from "./body.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
 import { corsHeaders } from "./cors.ts";
+import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
@@ -34,6 +35,7 @@ export const API_ROUTES: readonly Route[] = [
   ...repositoryPermissionRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...descriptionRoutes(() => API_ROUTES),
 ];
 
 /** Where the API is mounted. */
@@ -83,7 +85,7 @@ async function answer(
   const client = await identifyClient(deps, c);
   const changes = !SAFE_METHODS.includes(c.req.method);
   if (changes && !client.byToken && route.skipCsrf !== true) checkCsrf(client.session, c);
-  refuseBrowserNavigation(deps, c);
+  if (route.forBrowsers !== true) refuseBrowserNavigation(deps, c);
   if (
     !config.FEATURE_ANONYMOUS_ACCESS && client.actor.kind === "anonymous" && route.allowAnonymous !== true
   ) {
@@ -109,9 +111,13 @@ async function answer(
       writeSession(deps, c, session);
     },
   };
-  const { status, json, headers } = await route.handle(request);
+  const { status, json, document, headers } = await route.handle(request);
   if (!newSession && client.session !== undefined && client.actor.kind === "user") {
     renewSession(deps, c, client.session);
+  }
+  if (document !== undefined) {
+    const { type, text } = document;
+    return new Response(text, { status, headers: { ...headers, "Content-Type": type } });
   }
   return json === undefined
     ? new Response(null, { status, headers: { ...headers } })

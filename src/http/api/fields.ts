@@ -11,14 +11,14 @@ export function rfc2822(epochMs: number | null): string | null {
 export function booleanParam(byDefault: boolean) {
   return z.string().optional().transform((text) =>
     text === undefined ? byDefault : !["false", "0", "no", "none", "null", ""].includes(text.toLowerCase())
-  ).meta({ type: "boolean", default: byDefault });
+  ).meta({ type: "boolean" });
 }
 
 /** A query parameter that is a whole number of at most nine digits. */
 export function integerParam(byDefault: number) {
   return z.string().regex(/^ *[+-]?[0-9]{1,9} *$/, "must be a whole number").optional()
     .transform((text) => text === undefined ? byDefault : Number(text))
-    .meta({ type: "integer", default: byDefault });
+    .meta({ type: "integer" });
 }
 
 /** A text of a JSON body; `null` counts as absent, as clients send it for an empty field. */

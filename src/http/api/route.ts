@@ -21,10 +21,11 @@ export interface ApiRequest<Name extends string = string, Body = unknown, Query 
   setSession(session: Session): void;
 }
 
-/** What a handler answers: JSON, or nothing with 204. */
+/** What a handler answers: JSON, a document of its own kind, or nothing. */
 export interface ApiReply {
   readonly status: number;
   readonly json?: unknown;
+  readonly document?: { readonly type: string; readonly text: string };
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -42,7 +43,7 @@ export interface RouteSpec<Path extends string, Body, Query> {
   readonly scope?: Scope;
   readonly body?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
-  /** Status and what comes with it; null: no body. */
+  /** Status and what comes with it; null: no body, or none that is JSON. */
   readonly responses: Readonly<Record<number, z.ZodType | null>>;
   /** Answers people who are not signed in even with `FEATURE_ANONYMOUS_ACCESS: false`. */
   readonly allowAnonymous?: true;
@@ -50,6 +51,8 @@ export interface RouteSpec<Path extends string, Body, Query> {
   readonly skipCsrf?: true;
   /** Needs a password typed within `FRESH_LOGIN_TIMEOUT` (tokens are exempt). */
   readonly freshLogin?: true;
+  /** Says the same to everybody, so that a browser may be led to it (`BROWSER_API_CALLS_XHR_ONLY`). */
+  readonly forBrowsers?: true;
   /** Works while `REGISTRY_STATE` is readonly. */
   readonly allowReadonly?: true;
   handle(request: ApiRequest<PathParams<Path>, Body, Query>): Promise<ApiReply>;
