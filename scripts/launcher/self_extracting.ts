@@ -46,10 +46,22 @@ export async function buildSelfExtracting(
  * stack traces and are only read for those.
  */
 export async function bundle(main: string, tree: string): Promise<void> {
+  await refuseUsing();
   const flags = ["--platform", "deno", "--code-splitting", "--minify", "--sourcemap=linked"];
   await run(Deno.execPath(), ["bundle", "--quiet", ...flags, "--outdir", join(tree, "program"), main]);
   const first = basename(main).replace(/\.ts$/, ".js");
   await Deno.writeTextFile(join(tree, "quaylet.js"), `import "./program/${first}";\n`);
+}
+
+/** The minifier drops a `using` whose variable is read once, and with it the release: a descriptor lost at each call. */
+async function refuseUsing(): Promise<void> {
+  for (const file of await listFiles("src")) {
+    if (!file.endsWith(".ts") || file.endsWith("_test.ts")) continue;
+    const found = /^\s*(await )?using \w+ =.*$/m.exec(await Deno.readTextFile(join("src", file)));
+    if (found) {
+      throw new Error(`src/${file}: ${found[0].trim()}: write try and finally, the bundler loses "using"`);
+    }
+  }
 }
 
 /** Packs `tree` (which has `bin/quaylet` and `quaylet.js`) behind the stub. Adds the lists that the stub checks. */

@@ -194,8 +194,12 @@ async function* walk(
 
 /** Forces the names in a directory out to the disk. */
 async function syncFolder(path: string): Promise<void> {
-  using folder = await Deno.open(path);
-  await folder.sync();
+  const folder = await Deno.open(path);
+  try {
+    await folder.sync();
+  } finally {
+    folder.close();
+  }
 }
 
 function folderOf(path: string): string {
