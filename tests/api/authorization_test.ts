@@ -131,6 +131,13 @@ const TABLE: Row[] = [
     call: ["DELETE", "/repository/acme/open/manifest/{digest}/labels/none"],
     status: [403, 403, 403, 404, 403, 403, 403],
   },
+  {
+    call: ["POST", "/user/starred", { namespace: "acme", repository: "open" }],
+    status: [403, 201, 201, 201, 201, 403, 403],
+  },
+  { call: ["GET", "/user/starred"], status: [401, 200, 200, 200, 200, 403, 403] },
+  { call: ["GET", "/repository?starred=true"], status: [401, 200, 200, 200, 200, 403, 403] },
+  { call: ["DELETE", "/user/starred/acme/open"], status: [403, 204, 204, 204, 204, 403, 403] },
   { call: ["GET", "/discovery"], status: [200, 200, 200, 200, 200, 200, 200] },
   { call: ["GET", "/openapi.json"], status: [200, 200, 200, 200, 200, 200, 200] },
   { call: ["GET", "/docs"], status: [200, 200, 200, 200, 200, 200, 200] },

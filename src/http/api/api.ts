@@ -18,6 +18,7 @@ import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
 import { signInRoutes } from "./sign_in.ts";
+import { starRoutes } from "./star.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
 import { userRoutes } from "./user.ts";
@@ -33,6 +34,7 @@ export const API_ROUTES: readonly Route[] = [
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
   ...descriptionRoutes(() => API_ROUTES),

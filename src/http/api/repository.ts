@@ -16,9 +16,10 @@ import {
   setVisibility,
 } from "../../domain/repositories.ts";
 import { listTagHistory } from "../../domain/tags.ts";
-import { openPageToken, sealPageToken } from "../../domain/secrets.ts";
+import { listStarred, type RepositoryExtras, repositoryExtras } from "../../domain/stars.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, successSchema } from "./fields.ts";
+import { pageStart, pageToken } from "./page_token.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 import { tagSummary, tagSummarySchema } from "./tag.ts";
 
@@ -56,6 +57,11 @@ const itemSchema = z.object({
   is_public: z.boolean(),
   kind,
   state,
+  is_starred: z.boolean().optional(),
+  last_modified: z.int().nullable().optional().meta({
+    description: "When its youngest live tag was made, epoch seconds; null without one.",
+  }),
+  popularity: z.number().optional(),
 });
 
 export const repositoryRoutes: readonly Route[] = [
@@ -91,23 +97,31 @@ export const repositoryRoutes: readonly Route[] = [
     method: "GET",
     path: "/repository",
     operationId: "listRepos",
-    summary: "Repositories of a namespace, or public ones.",
+    summary: "Repositories of a namespace, starred ones, or public ones.",
     scope: "repo:read",
     query: z.object({
       namespace: z.string().optional(),
+      starred: booleanParam(false),
       public: booleanParam(false),
+      last_modified: booleanParam(false),
+      popularity: booleanParam(false),
       repo_kind: kind.default("image"),
       next_page: z.string().optional(),
     }),
     responses: { 200: z.object({ repositories: z.array(itemSchema), next_page: z.string().optional() }) },
     async handle({ deps, actor, query }) {
       const { namespace } = query;
-      if (namespace === undefined && !query.public) {
-        throw new AppError("invalid_request", "Say which repositories: namespace=NAME or public=true");
+      if (namespace === undefined && !query.public && !query.starred) {
+        throw new AppError(
+          "invalid_request",
+          "Say which repositories: namespace=NAME, starred=true or public=true",
+        );
       }
       if (query.repo_kind === "application") return reply({ repositories: [] });
       const after = pageStart(deps, query.next_page);
-      const page = namespace === undefined
+      const page = query.starred
+        ? await listStarred(deps, actor, { after, limit: PAGE_SIZE })
+        : namespace === undefined
         ? await listPublicRepositories(deps, actor, { after, limit: PAGE_SIZE })
         : await listRepositories(deps, actor, {
           namespace,
@@ -115,9 +129,14 @@ export const repositoryRoutes: readonly Route[] = [
           limit: PAGE_SIZE,
           publicOnly: query.public,
         });
+      const wanted = { lastModified: query.last_modified, popularity: query.popularity };
+      const extras = await repositoryExtras(deps, actor, page.repositories, wanted);
       return reply({
-        repositories: page.repositories.map(itemView),
-        ...(page.next === undefined ? {} : { next_page: sealPageToken(deps, page.next) }),
+        repositories: page.repositories.map((row) => ({
+          ...itemView(row),
+          ...extrasView(row.id, extras, wanted),
+        })),
+        ...pageToken(deps, page.next),
       });
     },
   }),
@@ -209,6 +228,21 @@ function itemView(repository: RepositoryRow): z.infer<typeof itemSchema> {
   };
 }
 
+function extrasView(
+  id: number,
+  { starred, lastModifiedMs, popularity }: RepositoryExtras,
+  wanted: { lastModified: boolean; popularity: boolean },
+) {
+  const modifiedMs = lastModifiedMs.get(id);
+  return {
+    ...(starred === undefined ? {} : { is_starred: starred.has(id) }),
+    ...(wanted.lastModified
+      ? { last_modified: modifiedMs === undefined ? null : Math.floor(modifiedMs / 1000) }
+      : {}),
+    ...(wanted.popularity ? { popularity: popularity.get(id) ?? 0 } : {}),
+  };
+}
+
 async function repositoryView(
   deps: Deps,
   actor: Actor,
@@ -236,16 +270,4 @@ async function repositoryView(
       ? {}
       : { tags: Object.fromEntries(tags.map((tag) => [tag.name, tagSummary(tag)])) }),
   };
-}
-
-/** A token that is no longer good means the first page, as in Quay. */
-function pageStart(deps: Deps, token: string | undefined): string {
-  if (token === undefined) return "";
-  try {
-    const position = openPageToken(deps, token);
-    return typeof position === "string" ? position : "";
-  } catch (error) {
-    if (error instanceof AppError) return "";
-    throw error;
-  }
 }

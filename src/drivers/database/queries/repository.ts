@@ -33,13 +33,15 @@ export interface RepositoryRow extends RepositoryRef {
   readonly badgeToken: string;
 }
 
-function columns(sql: Sql) {
+/** What a {@link RepositoryRef} is made of, from {@link repositoryTables}. */
+export function repositoryColumns(sql: Sql) {
   return sql`
     r.id, r.namespace_user_id as "namespaceId", n.username as namespace, r.name, r.state, v.name as visibility,
     k.name as kind, n.organization as "inOrganization", n.enabled as "namespaceEnabled"`;
 }
 
-function joined(sql: Sql) {
+/** Repositories with their namespaces. */
+export function repositoryTables(sql: Sql) {
   return sql`
     repository r join "user" n on n.id = r.namespace_user_id
     join visibility v on v.id = r.visibility_id join repositorykind k on k.id = r.kind_id`;
@@ -52,7 +54,9 @@ export async function selectRepository(
   name: string,
 ): Promise<RepositoryRow | undefined> {
   const [row] = await sql<RepositoryRow[]>`
-    select ${columns(sql)}, r.description, r.badge_token as "badgeToken" from ${joined(sql)}
+    select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken" from ${
+    repositoryTables(sql)
+  }
     where n.username = ${namespace} and not n.robot and r.name = ${name}
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION}`;
   return row;
@@ -177,7 +181,9 @@ export function selectRepositories(
         p.user_id = ${scope.userId}::integer
         or p.team_id in (select team_id from teammember where user_id = ${scope.userId}::integer))))`;
   return sql<RepositoryRow[]>`
-    select ${columns(sql)}, r.description, r.badge_token as "badgeToken" from ${joined(sql)}
+    select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken" from ${
+    repositoryTables(sql)
+  }
     where r.namespace_user_id = ${options.namespaceId} and r.name > ${options.afterName} and k.name = ${options.kind}
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} ${visible}
     order by r.name limit ${options.limit}`;
@@ -188,7 +194,9 @@ export function selectPublicRepositories(
   options: { kind: "image" | "application"; afterId: number; limit: number },
 ): Promise<RepositoryRow[]> {
   return sql<RepositoryRow[]>`
-    select ${columns(sql)}, r.description, r.badge_token as "badgeToken" from ${joined(sql)}
+    select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken" from ${
+    repositoryTables(sql)
+  }
     where v.name = 'public' and r.id > ${options.afterId} and k.name = ${options.kind}
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} and n.enabled
     order by r.id limit ${options.limit}`;
