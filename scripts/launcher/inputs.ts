@@ -1,7 +1,16 @@
 import { createHash } from "node:crypto";
 
 /** All that a build reads, besides the packages that the lock file names. */
-const INPUTS = ["deno.json", "deno.lock", "LICENSE", "main.ts", "src", "scripts/launcher", "web/dist"];
+const INPUTS = [
+  "deno.json",
+  "deno.lock",
+  "LICENSE",
+  "main.ts",
+  "src",
+  "scripts/launcher",
+  "scripts/patch_dependencies.ts",
+  "web/dist",
+];
 
 /** Changes when a build of `settings` would give another binary. */
 export async function hashInputs(settings: Readonly<Record<string, unknown>>): Promise<string> {
