@@ -31,6 +31,20 @@ const TABLE: Row[] = [
     call: ["PUT", "/organization/acme/team/new-{actor}", { role: "member" }],
     status: [403, 403, 403, 200, 403, 403, 403],
   },
+  { call: ["GET", "/organization/acme/prototypes"], status: [401, 403, 403, 200, 403, 403, 403] },
+  { call: ["GET", "/organization/nowhere/prototypes"], status: [401, 403, 403, 403, 403, 403, 403] },
+  {
+    call: ["POST", "/organization/acme/prototypes", {
+      role: "read",
+      delegate: { name: "bob", kind: "user" },
+    }],
+    status: [403, 403, 403, 200, 403, 403, 403],
+  },
+  {
+    call: ["PUT", "/organization/acme/prototypes/none", { role: "read" }],
+    status: [403, 403, 403, 404, 403, 403, 403],
+  },
+  { call: ["DELETE", "/organization/acme/prototypes/none"], status: [403, 403, 403, 404, 403, 403, 403] },
   { call: ["GET", "/organization/acme/team/owners/members"], status: [401, 403, 403, 200, 403, 403, 403] },
   {
     call: ["PUT", "/organization/acme/team/creators/members/bob"],

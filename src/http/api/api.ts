@@ -13,6 +13,7 @@ import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { organizationRoutes } from "./organization.ts";
+import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
@@ -31,6 +32,7 @@ export const API_ROUTES: readonly Route[] = [
   ...userRoutes,
   ...organizationRoutes,
   ...teamRoutes,
+  ...prototypeRoutes,
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
