@@ -23,6 +23,10 @@ const PATCHES: readonly Patch[] = [{
   before: "    incomings = null\n    clearImmediate(nextWriteTimer)\n",
   after:
     "    incomings = null\n    clearImmediate(nextWriteTimer)\n    chunk = nextWriteTimer = errorResponse = null\n    rows = 0\n",
+}, {
+  file: "postgres@3.4.9/node_modules/postgres/src/connection.js",
+  before: "    closedTime = performance.now()\n    hadError && options.shared.retries++\n",
+  after: "    query = null\n    closedTime = performance.now()\n    hadError && options.shared.retries++\n",
 }];
 
 const root = new URL("../node_modules/.deno/", import.meta.url).pathname;
