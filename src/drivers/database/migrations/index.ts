@@ -7,6 +7,7 @@ import actionLogs from "./0006_action_logs.sql" with { type: "text" };
 import sequences from "./0007_sequences.sql" with { type: "text" };
 import uploadSessions from "./0008_upload_sessions.sql" with { type: "text" };
 import tagHistory from "./0009_tag_history.sql" with { type: "text" };
+import tagNameSearch from "./0010_tag_name_search.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0007_sequences", text: sequences },
   { name: "0008_upload_sessions", text: uploadSessions },
   { name: "0009_tag_history", text: tagHistory },
+  { name: "0010_tag_name_search", text: tagNameSearch },
 ];
