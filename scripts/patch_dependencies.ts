@@ -3,10 +3,11 @@
  * `deno install`; does nothing where it has been done. A dependency that looks neither mended nor as expected stops it:
  * whoever changes a version decides whether the patch is still needed.
  *
- * postgres 3.4.9: a connection that closes in the middle keeps what belonged to it. A write that was pending goes to a
- * socket that is gone (an uncaught TypeError ends the thread), and its timer, still set, keeps the next connection from
- * sending. A server's last words ("terminating connection") fail the first statement of the next connection, although
- * that one was carried out; rows that had come shift its own. tests/faults/kill_test.ts kills PostgreSQL during pushes.
+ * postgres 3.4.9 opens a connection that was closed in the middle again as the same object, with what belonged to the
+ * old one still in it: a commit that was sent too late is told that it succeeded, the server's last words ("terminating
+ * connection") fail a statement that was carried out, old rows shift new ones, and a timer that seems to be set keeps it
+ * from sending at all. Here a connection that is closed is replaced by a new one and takes nothing any more.
+ * tests/faults/kill_test.ts kills PostgreSQL during pushes.
  */
 interface Patch {
   readonly file: string;
@@ -14,19 +15,29 @@ interface Patch {
   readonly after: string;
 }
 
+const POSTGRES = "postgres@3.4.9/node_modules/postgres/src";
+
 const PATCHES: readonly Patch[] = [{
-  file: "postgres@3.4.9/node_modules/postgres/src/connection.js",
+  file: `${POSTGRES}/connection.js`,
   before: "    const x = socket.write(chunk, fn)\n",
   after: "    const x = socket ? socket.write(chunk, fn) : false\n",
 }, {
-  file: "postgres@3.4.9/node_modules/postgres/src/connection.js",
-  before: "    incomings = null\n    clearImmediate(nextWriteTimer)\n",
-  after:
-    "    incomings = null\n    clearImmediate(nextWriteTimer)\n    chunk = nextWriteTimer = errorResponse = null\n    rows = 0\n",
-}, {
-  file: "postgres@3.4.9/node_modules/postgres/src/connection.js",
-  before: "    closedTime = performance.now()\n    hadError && options.shared.retries++\n",
-  after: "    query = null\n    closedTime = performance.now()\n    hadError && options.shared.retries++\n",
+  file: `${POSTGRES}/index.js`,
+  before: `    move(c, closed)
+    c.reserved = null
+    c.onclose && (c.onclose(e), c.onclose = null)
+    options.onclose && options.onclose(c.id)
+    queries.length && connect(c, queries.shift())
+`,
+  after: `    c.queue.remove(c)
+    const fresh = Connection(options, queues, { onopen, onend, onclose })
+    connections[connections.indexOf(c)] = fresh
+    c.reserved = null
+    c.onclose && (c.onclose(e), c.onclose = null)
+    c.terminate()
+    options.onclose && options.onclose(c.id)
+    queries.length && connect(fresh, queries.shift())
+`,
 }];
 
 const root = new URL("../node_modules/.deno/", import.meta.url).pathname;

@@ -1,45 +1,58 @@
 import type { Logger } from "../../lib/logger.ts";
 
 /**
- * Ends a server that still runs on `cluster` although the Quaylet that started it is gone (`kill -9`), and removes a pid
- * file that a power cut left behind. The caller holds the data folder's lock, so nobody else looks after it.
- * @throws {Error} when it cannot be ended
+ * Ends every process that still works on `cluster` although its postmaster, or the Quaylet that started it, is gone, and
+ * only then removes a pid file that was left behind. Backends outlive a postmaster that was killed for as long as a
+ * statement takes; a second server beside them would ruin the data, and it is the pid file that would have kept it from
+ * starting. The caller holds the data folder's lock, so nobody else looks after the cluster.
+ * @throws {Error} when one cannot be ended
  */
 export async function stopOrphan(cluster: string, log: Logger): Promise<void> {
-  const pidFile = `${cluster}/postmaster.pid`;
-  const text = await Deno.readTextFile(pidFile).catch(() => undefined);
-  if (text === undefined) return;
-  const pid = Number(text.split("\n", 1)[0]);
-  if (Number.isSafeInteger(pid) && pid > 1 && await runsOn(pid, cluster)) {
-    log.warn("a PostgreSQL of an earlier run is still there; ending it", { pid });
-    // Immediate shutdown takes the backends along; what was committed is in the write-ahead log.
-    if (!await endWith(pid, cluster, "SIGQUIT", 5_000) && !await endWith(pid, cluster, "SIGKILL", 5_000)) {
-      throw new Error(`process ${pid}, a PostgreSQL on ${cluster}, cannot be ended: end it by hand`);
+  const folder = await Deno.realPath(cluster).catch(() => undefined);
+  if (folder === undefined) return;
+  const left = await processesIn(folder);
+  if (left.length > 0) {
+    log.warn("a PostgreSQL of an earlier run is still there; ending its processes", { pids: left });
+    // Immediate shutdown: what was committed is in the write-ahead log.
+    if (!await endAll(folder, "SIGQUIT", 5_000) && !await endAll(folder, "SIGKILL", 5_000)) {
+      const pids = (await processesIn(folder)).join(", ");
+      throw new Error(`process ${pids}, of a PostgreSQL on ${cluster}, cannot be ended: end it by hand`);
     }
   }
-  await Deno.remove(pidFile).catch(() => {});
+  await Deno.remove(`${cluster}/postmaster.pid`).catch(() => {});
 }
 
-async function endWith(pid: number, cluster: string, name: Deno.Signal, withinMs: number): Promise<boolean> {
+/** Signals every process of the cluster until there is none. @returns whether that was so in time */
+async function endAll(folder: string, name: Deno.Signal, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
+  const told = new Set<number>();
+  for (;;) {
+    const left = await processesIn(folder);
+    if (left.length === 0) return true;
+    if (performance.now() > deadline) return false;
+    for (const pid of left) {
+      if (!told.has(pid)) signal(pid, name);
+      told.add(pid);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function signal(pid: number, name: Deno.Signal): void {
   try {
     Deno.kill(pid, name);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  while (performance.now() < deadline) {
-    if (!await runsOn(pid, cluster)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return false;
 }
 
-/** A pid may have been given to another program since: a server of this cluster works in its folder. */
-async function runsOn(pid: number, cluster: string): Promise<boolean> {
-  const [folder, own] = await Promise.all([
-    Deno.readLink(`/proc/${pid}/cwd`).catch(() => undefined),
-    Deno.realPath(cluster).catch(() => undefined),
-  ]);
-  return folder !== undefined && folder === own;
+/** The postmaster and each of its processes work in the cluster's folder; whatever else has its pid by now does not. */
+async function processesIn(folder: string): Promise<number[]> {
+  const pids: number[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    // Gone meanwhile, or another user's: none of ours.
+    if (await Deno.readLink(`/proc/${name}/cwd`).catch(() => undefined) === folder) pids.push(Number(name));
+  }
+  return pids;
 }
