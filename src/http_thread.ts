@@ -23,7 +23,7 @@ export interface ThreadSettings extends Settings {
 /** Puts together what one HTTP worker thread serves. */
 export async function composeThread(settings: ThreadSettings, index: number): Promise<ThreadService> {
   const { config, place } = settings;
-  const { deps, close } = await composeDeps(settings, { poolSize: 4, name: `http-${index + 1}` });
+  const { deps, close } = await composeDeps(settings, { poolSize: 3, name: `http-${index + 1}` });
   const stopBeating = beat(settings.heartbeats, index);
   const mounted = (path: string, routes: Hono): Hono => new Hono().route(path, routes);
   // Its schemas are half of all code, and most threads of most nodes are never asked for it.

@@ -31,7 +31,7 @@ export interface BodySink {
 }
 
 /**
- * Moves a body into storage: each network chunk (about 64 KiB) is hashed as it comes and collected into a 1 MiB buffer;
+ * Moves a body into storage: each network chunk (about 64 KiB) is hashed as it comes and collected into a buffer of 512 KiB;
  * one buffer is written while the next one fills. When it returns or throws {@link BrokenBody}, all that
  * was received has been handed to the appender.
  * @returns bytes received

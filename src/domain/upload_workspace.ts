@@ -1,11 +1,11 @@
 import type { Hash } from "node:crypto";
 import type { DigestAlgorithm } from "../oci/digest.ts";
 
-const BUFFER_BYTES = 1 << 20;
+const BUFFER_BYTES = 1 << 19;
 /** Buffers handed out at once: 32 parallel uploads at worst write their last chunks unbuffered. */
 const BUFFERS_MAX = 32;
 /** Buffers kept for the next upload; the rest go back to the system. */
-const BUFFERS_KEPT = 4;
+const BUFFERS_KEPT = 16;
 /** Sessions whose hash is remembered between two requests. A forgotten one costs a read of its bytes at the end. */
 const HASHES_MAX = 1000;
 

@@ -33,7 +33,7 @@ export interface EmbeddedOptions {
 /** For a small box with a flash card: little memory, few and large writes, nothing acknowledged before it is durable. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: "",
-  shared_buffers: "32MB",
+  shared_buffers: "16MB",
   max_connections: "40",
   work_mem: "4MB",
   maintenance_work_mem: "32MB",
