@@ -6,6 +6,7 @@ import { readAnyUserId } from "./drivers/database/queries/health.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import {
   type IpVersion,
+  Listener,
   type ListenerSpec,
   refuseIpv4,
   reservePort,
@@ -252,16 +253,13 @@ function serveMetrics(
     collect: async () => [await deps.metrics.snapshot(), ...await threads.snapshots()],
     log,
   });
-  const server = Deno.serve(
-    { hostname: spec.hostname, port: spec.port, reusePort: true, onListen: () => {} },
-    handler,
-  );
+  const listener = new Listener(spec, handler);
   release();
   return {
     url: formatUrl("http", spec.hostname, spec.port),
     stop: async () => {
       refusal?.close();
-      await server.shutdown();
+      await listener.stop();
     },
   };
 }

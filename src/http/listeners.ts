@@ -55,10 +55,23 @@ export function reservePort(spec: ListenerSpec): { spec: ListenerSpec; release()
  */
 export function refuseIpv4(port: number): { close(): void } {
   const listener = Deno.listen({ hostname: "0.0.0.0", port, reusePort: true });
+  let closed = false;
   (async () => {
-    for await (const connection of listener) connection.close();
-  })().catch(() => {/* the listener was closed */});
-  return { close: () => listener.close() };
+    while (!closed) {
+      try {
+        (await listener.accept()).close();
+      } catch {
+        // Out of descriptors: IPv4 waits in the queue until there are some, and is refused then.
+        await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
+      }
+    }
+  })();
+  return {
+    close: () => {
+      closed = true;
+      listener.close();
+    },
+  };
 }
 
 /** Pause before listening again, so that descriptors can come free meanwhile. */
