@@ -112,6 +112,19 @@ Deno.test("startEmbedded(): ends a server that an earlier Quaylet left, and heed
     assert.notEqual(postmasterPid(dataDir), Deno.pid);
   }));
 
+Deno.test("startEmbedded(): leaves an operator's shell in the cluster's folder alone", () =>
+  withDataDir(async (dataDir, start) => {
+    await (await start()).stop();
+    const shell = new Deno.Command("/bin/sleep", { args: ["60"], cwd: `${dataDir}/postgres` }).spawn();
+    let ended = false;
+    const status = shell.status.then(() => ended = true);
+    await (await start()).stop();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(ended, false, "the shell was ended with the orphans");
+    shell.kill("SIGKILL");
+    await status;
+  }));
+
 Deno.test("startEmbedded(): half an initdb is made again; another version's cluster is refused in words", () =>
   withDataDir(async (dataDir, start) => {
     await Deno.mkdir(`${dataDir}/postgres.new`);

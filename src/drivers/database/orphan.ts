@@ -46,13 +46,19 @@ function signal(pid: number, name: Deno.Signal): void {
   }
 }
 
-/** The postmaster and each of its processes work in the cluster's folder; whatever else has its pid by now does not. */
+/**
+ * The postmaster and each of its processes work in the cluster's folder; whatever else has its pid by now does not. An
+ * operator's shell may stand there too: only what is called postgres counts, and the process that the pid file names.
+ */
 async function processesIn(folder: string): Promise<number[]> {
+  const named = Number.parseInt(await Deno.readTextFile(`${folder}/postmaster.pid`).catch(() => ""));
   const pids: number[] = [];
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     // Gone meanwhile, or another user's: none of ours.
-    if (await Deno.readLink(`/proc/${name}/cwd`).catch(() => undefined) === folder) pids.push(Number(name));
+    if (await Deno.readLink(`/proc/${name}/cwd`).catch(() => undefined) !== folder) continue;
+    const program = await Deno.readTextFile(`/proc/${name}/comm`).catch(() => "");
+    if (program.trim() === "postgres" || Number(name) === named) pids.push(Number(name));
   }
   return pids;
 }
