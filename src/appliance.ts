@@ -1,9 +1,8 @@
 import { composeDeps } from "./app.ts";
+import { backgroundWork, ORPHAN_AGE_MS } from "./background_work.ts";
 import type { Deps } from "./domain/deps.ts";
-import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
-import { refreshInstanceKey } from "./domain/service_keys.ts";
 import {
   type IpVersion,
   Listener,
@@ -24,8 +23,7 @@ import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
-import { cleanObjects } from "./workers/object_cleanup.ts";
-import { type PeriodicWork, startPeriodic } from "./workers/periodic.ts";
+import { startPeriodic } from "./workers/periodic.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
 export interface ApplianceOptions {
@@ -46,8 +44,6 @@ export interface RunningAppliance {
 
 /** Time that running requests get after SIGTERM. */
 const GRACE_MS = 30_000;
-/** An upload's file without a session is given up for lost after this. */
-const ORPHAN_AGE_MS = 600_000;
 
 /**
  * Starts everything that `quaylet serve` is: database, HTTP worker threads, metrics, background work, signals.
@@ -262,28 +258,4 @@ function serveMetrics(
       await listener.stop();
     },
   };
-}
-
-/** What runs once per node beside the requests. */
-function backgroundWork(deps: Deps): PeriodicWork[] {
-  const { config } = deps;
-  return [
-    {
-      name: "row_gauges",
-      everyMs: config.GLOBAL_PROMETHEUS_STATS_FREQUENCY * 1000,
-      atStart: true,
-      run: () => refreshRowGauges(deps),
-    },
-    {
-      name: "service_key",
-      everyMs: config.INSTANCE_SERVICE_KEY_REFRESH * 60_000,
-      run: () => refreshInstanceKey(deps),
-    },
-    {
-      name: "upload_cleanup",
-      everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
-      run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
-    },
-    { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
-  ];
 }

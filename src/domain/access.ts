@@ -22,8 +22,16 @@ export const SCOPES = [
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Who asks. Authentication has checked that the account is enabled. */
-export type Actor =
+/** Where a request came from, for the action log. */
+export interface Origin {
+  readonly ip: string;
+  readonly userAgent?: string;
+}
+
+/** Who asks, and from where. Authentication has checked that the account is enabled. */
+export type Actor = Identity & { readonly origin?: Origin };
+
+type Identity =
   | { readonly kind: "anonymous" }
   | {
     readonly kind: "user";

@@ -4,7 +4,7 @@ import {
   deleteRobotReferences,
   selectRobots,
 } from "../drivers/database/queries/robot.ts";
-import { insertQueueItem } from "../drivers/database/queries/repository.ts";
+import { insertQueueItem } from "../drivers/database/queries/queue.ts";
 import { deleteMembershipsOf } from "../drivers/database/queries/team.ts";
 import { anonymizeAccount, insertDeletedNamespace, type UserRow } from "../drivers/database/queries/user.ts";
 import type { Deps } from "./deps.ts";

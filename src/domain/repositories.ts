@@ -1,8 +1,8 @@
+import { insertQueueItem } from "../drivers/database/queries/queue.ts";
 import {
   applyPrototypes,
   hasMirrorConfig,
   insertDeletedRepository,
-  insertQueueItem,
   insertRepository,
   isStarred,
   markRepositoryForDeletion,

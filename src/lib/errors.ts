@@ -43,6 +43,9 @@ export const ERROR_CODES = [
   "storage_full",
   "storage_unavailable",
   "database_unavailable",
+  // what others were asked to do for us
+  "mail_failed",
+  "upstream_failed",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { durationMs } from "../../config/duration.ts";
 import type { Config } from "../../config/schema.ts";
-import type { Actor } from "../../domain/access.ts";
+import type { Actor, Origin } from "../../domain/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { authenticateOauthToken } from "../../domain/oauth_tokens.ts";
 import {
@@ -30,6 +30,11 @@ export interface Client {
 
 /** @throws {AppError} `invalid_token` for a Bearer token that is no good: falling back to the cookie would hide it */
 export async function identifyClient(deps: Deps, c: Context): Promise<Client> {
+  const client = await identify(deps, c);
+  return { ...client, actor: { ...client.actor, ...originOf(c) } };
+}
+
+async function identify(deps: Deps, c: Context): Promise<Client> {
   const bearer = /^bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "");
   if (bearer !== null) {
     return { actor: await authenticateOauthToken(deps, bearer[1] ?? ""), session: undefined, byToken: true };
@@ -37,6 +42,14 @@ export async function identifyClient(deps: Deps, c: Context): Promise<Client> {
   const session = readSession(deps, c);
   if (session === undefined) return { actor: { kind: "anonymous" }, session, byToken: false };
   return { actor: await actorOfSession(deps, session), session, byToken: false };
+}
+
+/** What the mounting server knows of the peer; nothing when there is none. */
+function originOf(c: Context): { origin?: Origin } {
+  const { clientAddress } = (c.env ?? {}) as { clientAddress?: string };
+  if (clientAddress === undefined) return {};
+  const userAgent = c.req.header("User-Agent")?.slice(0, 512);
+  return { origin: { ip: clientAddress, ...(userAgent === undefined ? {} : { userAgent }) } };
 }
 
 /** The browser's session, if it sent one that is ours. */

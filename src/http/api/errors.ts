@@ -74,6 +74,8 @@ const WIRE: Readonly<Record<ErrorCode, Wire>> = {
   storage_full: downstream,
   storage_unavailable: downstream,
   database_unavailable: downstream,
+  mail_failed: { form: "typed", type: "downstream_issue" },
+  upstream_failed: { form: "typed", type: "downstream_issue" },
 };
 
 /**

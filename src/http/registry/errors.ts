@@ -70,6 +70,8 @@ const WIRE: Readonly<Record<ErrorCode, Wire>> = {
   storage_full: { status: 507, code: "UNAVAILABLE" },
   storage_unavailable: { status: 503, code: "UNAVAILABLE" },
   database_unavailable: { status: 503, code: "UNAVAILABLE" },
+  mail_failed: { status: 503, code: "UNAVAILABLE" },
+  upstream_failed: { status: 502, code: "UNAVAILABLE" },
 };
 
 /** The status that {@link errorResponse} gives to a code. */

@@ -201,19 +201,3 @@ export function selectPublicRepositories(
       and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} and n.enabled
     order by r.id limit ${options.limit}`;
 }
-
-/** Puts work on one of Quay's queues. `queueName` is a path that ends with `/`. @returns the row's id */
-export async function insertQueueItem(
-  sql: Sql,
-  item: { queueName: string; body: string; nowMs: number; retries: number },
-): Promise<number> {
-  const [row] = await sql<{ id: number }[]>`
-    insert into queueitem (queue_name, body, available_after, available, processing_expires, retries_remaining, state_id)
-    values (${item.queueName}, ${item.body}, to_timestamp(${
-    item.nowMs / 1000
-  }) at time zone 'utc', true, null,
-      ${item.retries}, ${crypto.randomUUID()})
-    returning id`;
-  if (row === undefined) throw new Error("queueitem: the insert returned no row");
-  return row.id;
-}

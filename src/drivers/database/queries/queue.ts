@@ -1,0 +1,93 @@
+import type { Sql } from "../postgres.ts";
+
+export interface NewQueueItem {
+  /** `<queue>/<part>/…/` (db.md, "queue names"). */
+  readonly queueName: string;
+  readonly body: string;
+  /** When it may be taken first, epoch milliseconds. */
+  readonly nowMs: number;
+  readonly retries: number;
+}
+
+export async function insertQueueItem(sql: Sql, item: NewQueueItem): Promise<number> {
+  const [row] = await sql<{ id: number }[]>`
+    insert into queueitem (queue_name, body, available_after, available, processing_expires, retries_remaining, state_id)
+    values (${item.queueName}, ${item.body}, to_timestamp(${
+    item.nowMs / 1000
+  }) at time zone 'utc', true, null,
+      ${item.retries}, ${crypto.randomUUID()})
+    returning id`;
+  if (row === undefined) throw new Error("queueitem: the insert returned no row");
+  return row.id;
+}
+
+export interface ClaimedItem {
+  readonly id: number;
+  readonly queueName: string;
+  readonly body: string;
+  /** Tries that are left beside this one. */
+  readonly retriesRemaining: number;
+  /** Proves the claim: what ends or renews it must still find this. */
+  readonly stateId: string;
+}
+
+/** Takes the oldest item of the queue that is free and due, or whose holder went silent; `undefined` without one. */
+export async function claimQueueItem(
+  sql: Sql,
+  { queue, nowMs, processingMs }: { queue: string; nowMs: number; processingMs: number },
+): Promise<ClaimedItem | undefined> {
+  const now = new Date(nowMs).toISOString();
+  const [row] = await sql<ClaimedItem[]>`
+    update queueitem set available = false, retries_remaining = retries_remaining - 1,
+      processing_expires = to_timestamp(${(nowMs + processingMs) / 1000}) at time zone 'utc',
+      state_id = ${crypto.randomUUID()}
+    where id = (
+      select id from queueitem
+      where queue_name like ${likePrefix(queue)} and available_after <= ${now}::timestamp
+        and (available or processing_expires <= ${now}::timestamp) and retries_remaining > 0
+      order by id limit 1 for update skip locked)
+    returning id, queue_name as "queueName", body, retries_remaining as "retriesRemaining", state_id as "stateId"`;
+  return row;
+}
+
+/** The work is done. @returns false when another had taken it over meanwhile */
+export async function deleteQueueItem(sql: Sql, { id, stateId }: ClaimedItem): Promise<boolean> {
+  return (await sql`delete from queueitem where id = ${id} and state_id = ${stateId}`).count === 1;
+}
+
+/** Keeps the claim until `untilMs`. @returns false when another had taken it over meanwhile */
+export async function renewQueueItem(
+  sql: Sql,
+  { id, stateId }: ClaimedItem,
+  untilMs: number,
+): Promise<boolean> {
+  const result = await sql`
+    update queueitem set processing_expires = to_timestamp(${untilMs / 1000}) at time zone 'utc'
+    where id = ${id} and state_id = ${stateId}`;
+  return result.count === 1;
+}
+
+/** Gives the item back, to be taken again from `againMs` on. @param keepRetry this try does not count */
+export async function releaseQueueItem(
+  sql: Sql,
+  { id, stateId }: ClaimedItem,
+  { againMs, keepRetry }: { againMs: number; keepRetry: boolean },
+): Promise<void> {
+  await sql`
+    update queueitem set available = true, processing_expires = null, state_id = ${crypto.randomUUID()},
+      available_after = to_timestamp(${againMs / 1000}) at time zone 'utc',
+      retries_remaining = retries_remaining + ${keepRetry ? 1 : 0}
+    where id = ${id} and state_id = ${stateId}`;
+}
+
+/** Items of the queue that have no tries left, and are nobody's: for good. @returns how many */
+export async function deleteSpentQueueItems(sql: Sql, queue: string, nowMs: number): Promise<number> {
+  const result = await sql`
+    delete from queueitem where queue_name like ${likePrefix(queue)} and retries_remaining <= 0
+      and (available or processing_expires <= ${new Date(nowMs).toISOString()}::timestamp)`;
+  return result.count;
+}
+
+function likePrefix(queue: string): string {
+  return `${queue.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}/%`;
+}
