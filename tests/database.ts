@@ -141,6 +141,7 @@ export function testDeps(
     storage: { name: "default", driver: createMemoryDriver() },
     mail: new RecordedMail(),
     secrets: createSecretBox(config),
+    authorities: [],
     changes: undefined,
     metrics: createMetrics(),
     log: silentLogger,

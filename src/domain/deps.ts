@@ -16,6 +16,8 @@ export interface Deps {
   /** Refuses with `mail_failed` when `FEATURE_MAILING` is false. Network: never inside a transaction. */
   readonly mail: MailDriver;
   readonly secrets: SecretBox;
+  /** Certificate authorities that outgoing connections trust besides the public ones: PEM (`extra_ca_certs/`). */
+  readonly authorities: readonly string[];
   /**
    * Changes to what a repository's references mean, by repository id: whoever commits one tells it here before answering.
    * Absent when other nodes share the database: then nothing may be remembered.
