@@ -46,7 +46,7 @@ export async function composeDeps(
     log,
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
-    mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log }) : createNoMail(),
+    mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log, ca: authorities }) : createNoMail(),
     secrets: createSecretBox(config),
     authorities,
     now: Date.now,

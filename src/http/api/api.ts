@@ -22,6 +22,8 @@ import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
+import { teamInviteRoutes } from "./team_invite.ts";
+import { teamSyncRoutes } from "./team_sync.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -32,6 +34,8 @@ export const API_ROUTES: readonly Route[] = [
   ...userRoutes,
   ...organizationRoutes,
   ...teamRoutes,
+  ...teamInviteRoutes,
+  ...teamSyncRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
   ...repositoryRoutes,
