@@ -4,10 +4,12 @@
  * commands. The three are apart because every thread keeps in memory whatever its modules import.
  */
 import type { Config } from "./config/schema.ts";
+import { ActionBuffer } from "./domain/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
+import { insertLogEntries } from "./drivers/database/queries/log_entry.ts";
 import type { StorageLocation } from "./drivers/storage/driver.ts";
 import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
@@ -35,19 +37,35 @@ export async function composeDeps(
   const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
   const storage = openStorage(config);
   const traced = isTracing();
+  const log = createLogger(settings.logging).with({ thread: name });
+  const actions = new ActionBuffer({
+    write: (entries) => insertLogEntries(pool, entries),
+    log,
+    waitMs: ACTIONS_WAIT_MS,
+  });
   const deps: Deps = {
     config,
     changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
     metrics: createMetrics(),
-    log: createLogger(settings.logging).with({ thread: name }),
+    log,
+    actions,
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
     secrets: createSecretBox(config),
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);
-  return { deps, close: () => pool.end({ timeout: 5 }) };
+  return {
+    deps,
+    close: async () => {
+      await actions.close();
+      await pool.end({ timeout: 5 });
+    },
+  };
 }
+
+/** Who reads the log a moment after a pull finds it there. */
+const ACTIONS_WAIT_MS = 100;
 
 /** The engine that new blobs go to: the first of `DISTRIBUTED_STORAGE_PREFERENCE`. */
 function openStorage(config: Config): StorageLocation {
