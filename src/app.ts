@@ -3,6 +3,7 @@
  * drivers. It makes `Deps` for whoever needs them: each HTTP worker thread, the node's background work, the operator's
  * commands. The three are apart because every thread keeps in memory whatever its modules import.
  */
+import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
 import { ActionBuffer } from "./domain/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
@@ -11,6 +12,7 @@ import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
 import { insertLogEntries } from "./drivers/database/queries/log_entry.ts";
 import type { StorageLocation } from "./drivers/storage/driver.ts";
+import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type LoggerOptions } from "./lib/logger.ts";
@@ -34,6 +36,7 @@ export async function composeDeps(
   { poolSize, name }: { poolSize: number; name: string },
 ): Promise<{ deps: Deps; close(): Promise<void> }> {
   const { config, place } = settings;
+  const authorities = await readExtraAuthorities(place.configDir);
   const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
   const storage = openStorage(config);
   const traced = isTracing();
@@ -51,7 +54,9 @@ export async function composeDeps(
     actions,
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
+    mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log }) : createNoMail(),
     secrets: createSecretBox(config),
+    authorities,
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);

@@ -112,6 +112,12 @@ export function selectManifests(
       and ${visible(sql, nowMs)}`;
 }
 
+/** Undefined when it has gone. */
+export async function selectManifestDigest(sql: Sql, id: number): Promise<string | undefined> {
+  const [row] = await sql<{ digest: string }[]>`select digest from manifest where id = ${id}`;
+  return row?.digest;
+}
+
 /** Manifests that an index holds. */
 export async function selectChildIds(sql: Sql, manifestId: number): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
