@@ -3,6 +3,7 @@
  * drivers. It makes `Deps` for whoever needs them: each HTTP worker thread, the node's background work, the operator's
  * commands. The three are apart because every thread keeps in memory whatever its modules import.
  */
+import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
 import type { Deps } from "./domain/deps.ts";
 import { createSecretBox } from "./domain/secrets.ts";
@@ -32,6 +33,7 @@ export async function composeDeps(
   { poolSize, name }: { poolSize: number; name: string },
 ): Promise<{ deps: Deps; close(): Promise<void> }> {
   const { config, place } = settings;
+  const authorities = await readExtraAuthorities(place.configDir);
   const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
   const storage = openStorage(config);
   const traced = isTracing();
@@ -43,6 +45,7 @@ export async function composeDeps(
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
     secrets: createSecretBox(config),
+    authorities,
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);

@@ -129,6 +129,7 @@ export function testDeps(
     sql,
     storage: { name: "default", driver: createMemoryDriver() },
     secrets: createSecretBox(config),
+    authorities: [],
     changes: undefined,
     metrics: createMetrics(),
     log: silentLogger,

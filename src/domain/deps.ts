@@ -13,6 +13,8 @@ export interface Deps {
   /** The engine that new blobs are written to, under its name. */
   readonly storage: StorageLocation;
   readonly secrets: SecretBox;
+  /** Certificate authorities that outgoing connections trust besides the public ones: PEM (`extra_ca_certs/`). */
+  readonly authorities: readonly string[];
   /**
    * Changes to what a repository's references mean, by repository id: whoever commits one tells it here before answering.
    * Absent when other nodes share the database: then nothing may be remembered.
