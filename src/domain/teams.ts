@@ -4,6 +4,7 @@ import {
   deleteTeamRow,
   insertTeam,
   insertTeamMember,
+  isTeamMember,
   lockOrganization,
   type MemberRow,
   selectTeam,
@@ -14,7 +15,7 @@ import {
 } from "../drivers/database/queries/team.ts";
 import { selectGrantsOfTeam } from "../drivers/database/queries/repository_permission.ts";
 import { type PendingInvite, selectPendingInvites } from "../drivers/database/queries/team_invite.ts";
-import { selectAccount, selectNamespace, type UserRow } from "../drivers/database/queries/user.ts";
+import { selectAccount, type UserRow } from "../drivers/database/queries/user.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
 import { AppError } from "../lib/errors.ts";
 import { type Actor, canAdministerOrganization, isGlobalReadonlySuperuser } from "./access.ts";
@@ -23,7 +24,7 @@ import type { Deps } from "./deps.ts";
 import type { LogKind } from "./log_kinds.ts";
 import { checkAccountName } from "./names.ts";
 import { keepingAnAdmin } from "./organization_admins.ts";
-import { openOrganization, openOrganizationForReading } from "./organizations.ts";
+import { findOrganization, openOrganization, openOrganizationForReading } from "./organizations.ts";
 import { hasScope, refusal } from "./rights.ts";
 import { cancelInviteOf, inviteAccount, needsInvite } from "./team_invites.ts";
 import { describeTeamSync, refuseSynced, type TeamSyncRow } from "./team_sync.ts";
@@ -109,16 +110,21 @@ export async function viewTeam(
 ): Promise<TeamView> {
   const { sql, config } = deps;
   const isAdmin = await canAdministerOrganization(deps, actor, path.organization);
-  const organization = await selectNamespace(sql, path.organization);
-  const team = organization?.organization ? await selectTeam(sql, organization.id, path.team) : undefined;
-  const members = team === undefined ? [] : await selectTeamMembers(sql, team.id);
-  const isMember = actor.kind === "user" && hasScope(actor, "org:admin") &&
-    members.some(({ id }) => id === actor.id);
   // Before the permission, a missing team and a foreign one look alike.
-  if (!isAdmin && !isMember && !isGlobalReadonlySuperuser(config, actor)) throw refusal(actor);
-  if (team === undefined) throw new AppError("not_found", "Team not found");
+  if (!isAdmin && !isGlobalReadonlySuperuser(config, actor) && !await isInTeam(deps, actor, path)) {
+    throw refusal(actor);
+  }
+  const organization = await findOrganization(deps, path.organization);
+  const team = await requireTeam(sql, organization, path.team);
+  const members = await selectTeamMembers(sql, team.id);
   const invites = options.includePending && isAdmin ? await selectPendingInvites(sql, team.id) : [];
   return { team, members, invites, isAdmin, sync: await describeTeamSync(deps, team) };
+}
+
+/** By a credential that may say so: other people's teams are nobody's business. */
+async function isInTeam({ sql }: Pick<Deps, "sql">, actor: Actor, path: TeamPath): Promise<boolean> {
+  return actor.kind === "user" && hasScope(actor, "org:admin") &&
+    await isTeamMember(sql, path.organization, path.team, actor.id);
 }
 
 /** Repositories that the team has a permission on. @param actor administrator, or global read-only superuser */
