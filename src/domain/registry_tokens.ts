@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, errors as joseErrors, jwtVerify, SignJWT } from "jose";
 import { AppError } from "../lib/errors.ts";
 import { successLabel } from "../lib/metrics.ts";
-import { type Actor, isGlobalReadonlySuperuser, isSuperuser } from "./access.ts";
+import { type Actor, isSuperuser, readsEveryRepository } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { perPool } from "./per_pool.ts";
 import { findVerificationKey, instanceKey } from "./service_keys.ts";
@@ -97,7 +97,7 @@ function contextOf(deps: Pick<Deps, "config">, actor: Actor) {
       kind,
       ...(named && { id: actor.id }),
       ...(isSuperuser(deps.config, actor) && { superuser: true }),
-      ...(isGlobalReadonlySuperuser(deps.config, actor) && { readonlySuperuser: true }),
+      ...(readsEveryRepository(deps.config, actor) && { readonlySuperuser: true }),
     },
   };
 }
