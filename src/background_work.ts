@@ -1,8 +1,10 @@
 import type { Deps } from "./domain/deps.ts";
+import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { workOnRegistrySize } from "./workers/registry_size.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
 /** An upload's file without a session is given up for lost after this. */
@@ -27,6 +29,12 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       name: "upload_cleanup",
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
+    },
+    { name: "service_key_cleanup", everyMs: 3600_000, run: () => cleanServiceKeys(deps) },
+    {
+      name: "registry_size",
+      everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
+      run: () => workOnRegistrySize(deps),
     },
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];

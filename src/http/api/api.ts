@@ -12,6 +12,7 @@ import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
 import { manifestRoutes } from "./manifest.ts";
+import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
@@ -20,6 +21,10 @@ import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
 import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
+import { superuserKeyRoutes } from "./superuser_key.ts";
+import { superuserOrganizationRoutes } from "./superuser_organization.ts";
+import { superuserSiteRoutes } from "./superuser_site.ts";
+import { superuserUserRoutes } from "./superuser_user.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
 import { teamInviteRoutes } from "./team_invite.ts";
@@ -43,6 +48,11 @@ export const API_ROUTES: readonly Route[] = [
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...superuserUserRoutes,
+  ...superuserOrganizationRoutes,
+  ...superuserKeyRoutes,
+  ...superuserSiteRoutes,
+  ...messageRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 

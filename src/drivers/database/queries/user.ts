@@ -23,7 +23,8 @@ export interface UserRow {
   readonly lastAccessedMs: number | null;
 }
 
-function columns(sql: Sql) {
+/** What a {@link UserRow} is made of. */
+export function accountColumns(sql: Sql) {
   return sql`
     id, uuid, username, email, verified, organization, robot, enabled, password_hash is not null as "hasPassword",
     invoice_email as "invoiceEmail", invoice_email_address as "invoiceEmailAddress",
@@ -34,32 +35,32 @@ function columns(sql: Sql) {
 
 /** Who owns the name, person, organization or robot: they share one space of names. */
 export async function selectAccount(sql: Sql, username: string): Promise<UserRow | undefined> {
-  const [row] = await sql<UserRow[]>`select ${columns(sql)} from "user" where username = ${username}`;
+  const [row] = await sql<UserRow[]>`select ${accountColumns(sql)} from "user" where username = ${username}`;
   return row;
 }
 
 export async function selectUserById(sql: Sql, id: number): Promise<UserRow | undefined> {
-  const [row] = await sql<UserRow[]>`select ${columns(sql)} from "user" where id = ${id}`;
+  const [row] = await sql<UserRow[]>`select ${accountColumns(sql)} from "user" where id = ${id}`;
   return row;
 }
 
 /** The person whose sessions carry `uuid`. */
 export async function selectUserByUuid(sql: Sql, uuid: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select ${columns(sql)} from "user" where uuid = ${uuid} and not organization and not robot`;
+    select ${accountColumns(sql)} from "user" where uuid = ${uuid} and not organization and not robot`;
   return row;
 }
 
 export async function selectAccountByEmail(sql: Sql, email: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select ${columns(sql)} from "user" where lower(email) = lower(${email}) order by id limit 1`;
+    select ${accountColumns(sql)} from "user" where lower(email) = lower(${email}) order by id limit 1`;
   return row;
 }
 
 /** A person or organization that may own repositories. */
 export async function selectNamespace(sql: Sql, username: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select ${columns(sql)} from "user" where username = ${username} and not robot`;
+    select ${accountColumns(sql)} from "user" where username = ${username} and not robot`;
   return row;
 }
 
@@ -167,7 +168,7 @@ export function selectAccounts(
   options: { kind: "user" | "organization"; afterName: string; limit: number },
 ): Promise<UserRow[]> {
   return sql<UserRow[]>`
-    select ${columns(sql)} from "user"
+    select ${accountColumns(sql)} from "user"
     where not robot and organization = ${options.kind === "organization"} and username > ${options.afterName}
     order by username limit ${options.limit}`;
 }
