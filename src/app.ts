@@ -3,12 +3,14 @@
  * drivers. It makes `Deps` for whoever needs them: each HTTP worker thread, the node's background work, the operator's
  * commands. The three are apart because every thread keeps in memory whatever its modules import.
  */
+import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
 import type { Deps } from "./domain/deps.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
 import type { StorageLocation } from "./drivers/storage/driver.ts";
+import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type LoggerOptions } from "./lib/logger.ts";
@@ -32,17 +34,21 @@ export async function composeDeps(
   { poolSize, name }: { poolSize: number; name: string },
 ): Promise<{ deps: Deps; close(): Promise<void> }> {
   const { config, place } = settings;
+  const authorities = await readExtraAuthorities(place.configDir);
   const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
   const storage = openStorage(config);
   const traced = isTracing();
+  const log = createLogger(settings.logging).with({ thread: name });
   const deps: Deps = {
     config,
     changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
     metrics: createMetrics(),
-    log: createLogger(settings.logging).with({ thread: name }),
+    log,
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
+    mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log }) : createNoMail(),
     secrets: createSecretBox(config),
+    authorities,
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);
