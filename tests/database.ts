@@ -5,6 +5,7 @@
  */
 import { defaultConfig } from "../src/config/schema.ts";
 import type { Config } from "../src/config/schema.ts";
+import { ActionBuffer } from "../src/domain/action_buffer.ts";
 import type { Deps } from "../src/domain/deps.ts";
 import { createSecretBox } from "../src/domain/secrets.ts";
 import { startEmbedded } from "../src/drivers/database/embedded.ts";
@@ -12,6 +13,7 @@ import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../src/drivers/database/migrate.ts";
 import type { Mail, MailDriver } from "../src/drivers/mail/driver.ts";
 import { type DatabaseTarget, openPool, type Pool } from "../src/drivers/database/postgres.ts";
+import { insertLogEntries } from "../src/drivers/database/queries/log_entry.ts";
 import { createMemoryDriver } from "../src/drivers/storage/memory.ts";
 import type { Logger } from "../src/lib/logger.ts";
 import { createMetrics } from "../src/lib/metrics.ts";
@@ -118,6 +120,16 @@ export async function withDatabase(
   }
 }
 
+/** Keeps what it is given to send. */
+export class RecordedMail implements MailDriver {
+  readonly sent: Mail[] = [];
+
+  send(mail: Mail): Promise<void> {
+    this.sent.push(mail);
+    return Promise.resolve();
+  }
+}
+
 /** Fills a database once, for `fn` to run many {@link withDatabase} on copies of it. */
 export async function withTemplate(
   fill: (sql: Pool) => Promise<void>,
@@ -129,16 +141,6 @@ export async function withTemplate(
     await sql.end({ timeout: 5 });
     await fn(name);
   });
-}
-
-/** Keeps what it is given to send. */
-export class RecordedMail implements MailDriver {
-  readonly sent: Mail[] = [];
-
-  send(mail: Mail): Promise<void> {
-    this.sent.push(mail);
-    return Promise.resolve();
-  }
 }
 
 /** `Deps` on that database with a storage engine in memory; mails go to a {@link RecordedMail}. */
@@ -162,6 +164,8 @@ export function testDeps(
     secrets: createSecretBox(config),
     authorities: [],
     changes: undefined,
+    // No timer: a test that looks at what was recorded says `flush` first.
+    actions: new ActionBuffer({ write: (entries) => insertLogEntries(sql, entries), log: silentLogger }),
     metrics: createMetrics(),
     log: silentLogger,
     now: Date.now,
