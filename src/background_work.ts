@@ -1,4 +1,5 @@
 import type { Deps } from "./domain/deps.ts";
+import { countActions } from "./domain/log_counts.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
@@ -28,6 +29,7 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
+    { name: "log_counts", everyMs: 30_000, atStart: true, run: () => countActions(deps) },
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

@@ -77,7 +77,9 @@ Deno.test("ActionBuffer: a strict row without room waits for room, or fails when
   expect(table.kinds.toSorted()).toEqual([1, 2, 3, 4, 5]);
   table.away = true;
   for (const kind of [6, 7]) buffer.offer(row(kind));
-  await expect(buffer.record(row(8), { strict: true })).rejects.toMatchObject({ code: "database_unavailable" });
+  await expect(buffer.record(row(8), { strict: true })).rejects.toMatchObject({
+    code: "database_unavailable",
+  });
   table.away = false;
   await buffer.close();
   expect(table.kinds.slice(5)).toEqual([6, 7]);

@@ -11,6 +11,7 @@ import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
@@ -39,6 +40,7 @@ export const API_ROUTES: readonly Route[] = [
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...logRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 
