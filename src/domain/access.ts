@@ -66,8 +66,17 @@ export function isSuperuser(config: Config, actor: Actor): boolean {
   return actor.kind === "user" && hasAny(actor, "super:user") && isNamedSuperuser(config, actor.username);
 }
 
-/** In `GLOBAL_READONLY_SUPER_USERS`: reads everything, changes nothing by virtue of it. */
+/**
+ * In `GLOBAL_READONLY_SUPER_USERS`: reads everything, changes nothing by virtue of it. A token needs `super:user`; what is in
+ * repositories may also be read with the scopes for that ({@link readsEveryRepository}).
+ */
 export function isGlobalReadonlySuperuser(config: Config, actor: Actor): boolean {
+  return actor.kind === "user" && hasAny(actor, "super:user") &&
+    config.GLOBAL_READONLY_SUPER_USERS.includes(actor.username);
+}
+
+/** Whether `actor` is a global read-only superuser with a credential that may read repositories. */
+export function readsEveryRepository(config: Config, actor: Actor): boolean {
   return actor.kind === "user" && hasAny(actor, "super:user", "repo:read", "repo:write", "repo:admin") &&
     config.GLOBAL_READONLY_SUPER_USERS.includes(actor.username);
 }
@@ -134,7 +143,7 @@ export async function canAdministerRepository(
 /** Whether `actor` may read the repository without any right on it. */
 function isReadableAnyway(config: Config, actor: Actor, { visibility }: Target): boolean {
   if (visibility === "public" && (actor.kind !== "anonymous" || config.FEATURE_ANONYMOUS_ACCESS)) return true;
-  return isGlobalReadonlySuperuser(config, actor);
+  return readsEveryRepository(config, actor);
 }
 
 /**

@@ -5,9 +5,9 @@ import {
   type Actor,
   ANONYMOUS,
   type Credential,
-  isGlobalReadonlySuperuser,
   isSuperuser,
   type Origin,
+  readsEveryRepository,
 } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { perPool } from "./per_pool.ts";
@@ -119,7 +119,7 @@ function contextOf(deps: Pick<Deps, "config">, actor: Actor) {
       ...(named && { id: actor.id }),
       ...(actor.kind === "user" && actor.credential !== undefined && { credential: actor.credential }),
       ...(isSuperuser(deps.config, actor) && { superuser: true }),
-      ...(isGlobalReadonlySuperuser(deps.config, actor) && { readonlySuperuser: true }),
+      ...(readsEveryRepository(deps.config, actor) && { readonlySuperuser: true }),
     },
   };
 }

@@ -29,7 +29,7 @@ import {
   canCreateRepository,
   canReadRepository,
   canWriteRepository,
-  isGlobalReadonlySuperuser,
+  readsEveryRepository,
 } from "./access.ts";
 import { logRepositoryAction } from "./action_log.ts";
 import { hasFullAccess, hasScope, refusal } from "./rights.ts";
@@ -126,7 +126,10 @@ export async function openRepository(
 ): Promise<RepositoryRow> {
   const repository = await selectRepository(deps.sql, path.namespace, path.name);
   if (repository === undefined) {
-    if (await canCreateRepository(deps, actor, path.namespace)) throw new AppError("not_found", "Not Found");
+    if (
+      need === "read" && readsEveryRepository(deps.config, actor) ||
+      await canCreateRepository(deps, actor, path.namespace)
+    ) throw new AppError("not_found", "Not Found");
     throw refusal(actor);
   }
   const allowed = need === "read"
@@ -291,7 +294,7 @@ export async function listRepositories(
   const readerId = hasScope(actor, "repo:read") && actor.kind !== "anonymous" && "id" in actor
     ? actor.id
     : null;
-  const all = hasFullAccess(deps.config, actor) || isGlobalReadonlySuperuser(deps.config, actor) ||
+  const all = hasFullAccess(deps.config, actor) || readsEveryRepository(deps.config, actor) ||
     readerId !== null &&
       (readerId === owner.id ||
         owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
