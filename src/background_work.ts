@@ -1,5 +1,6 @@
 import type { Deps } from "./domain/deps.ts";
 import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
+import { countActions } from "./domain/log_counts.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
@@ -36,6 +37,7 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
       run: () => workOnRegistrySize(deps),
     },
+    { name: "log_counts", everyMs: 30_000, atStart: true, run: () => countActions(deps) },
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

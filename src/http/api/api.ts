@@ -11,6 +11,7 @@ import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
@@ -53,6 +54,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...logRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 

@@ -1,5 +1,6 @@
 import type { Resource } from "./rules.ts";
 import { documents } from "./documents.ts";
+import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
@@ -26,4 +27,5 @@ export const RESOURCES: readonly Resource[] = [
   stars,
   tags,
   manifests,
+  logs,
 ];
