@@ -15,7 +15,7 @@ import { deliverNotifications } from "../../src/workers/notification_delivery.ts
 import { silentLogger } from "../database.ts";
 import { withSmtpServer } from "../mail/smtp_server.ts";
 import { Content, stopClock } from "../api/content.ts";
-import { type ApiClient } from "../api/api_client.ts";
+import type { ApiClient } from "../api/api_client.ts";
 import { type Site, withSite } from "../api/site.ts";
 import { type Receiver, RECEIVER_HOST, withReceiver } from "./receiver.ts";
 

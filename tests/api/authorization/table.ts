@@ -1,6 +1,7 @@
 import type { Resource } from "./rules.ts";
 import { documents } from "./documents.ts";
 import { manifests } from "./manifest.ts";
+import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { repositories } from "./repository.ts";
@@ -26,4 +27,6 @@ export const RESOURCES: readonly Resource[] = [
   stars,
   tags,
   manifests,
+  repositoryNotifications,
+  userNotifications,
 ];
