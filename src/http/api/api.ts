@@ -17,6 +17,7 @@ import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
@@ -30,6 +31,7 @@ import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
 import { teamInviteRoutes } from "./team_invite.ts";
 import { teamSyncRoutes } from "./team_sync.ts";
+import { userNotificationRoutes } from "./user_notification.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -38,6 +40,7 @@ export const API_ROUTES: readonly Route[] = [
   ...initializeRoutes,
   ...signInRoutes,
   ...userRoutes,
+  ...userNotificationRoutes,
   ...organizationRoutes,
   ...teamRoutes,
   ...teamInviteRoutes,
@@ -46,6 +49,7 @@ export const API_ROUTES: readonly Route[] = [
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...repositoryNotificationRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,

@@ -2,6 +2,7 @@ import type { Resource } from "./rules.ts";
 import { documents } from "./documents.ts";
 import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
+import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { repositories } from "./repository.ts";
@@ -28,4 +29,6 @@ export const RESOURCES: readonly Resource[] = [
   tags,
   manifests,
   logs,
+  repositoryNotifications,
+  userNotifications,
 ];
