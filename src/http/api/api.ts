@@ -19,6 +19,7 @@ import { repositoryRoutes } from "./repository.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
+import { searchRoutes } from "./search.ts";
 import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
 import { superuserKeyRoutes } from "./superuser_key.ts";
@@ -49,6 +50,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 
