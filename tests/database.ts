@@ -5,6 +5,7 @@
  */
 import { defaultConfig } from "../src/config/schema.ts";
 import type { Config } from "../src/config/schema.ts";
+import { ActionBuffer } from "../src/domain/action_buffer.ts";
 import type { Deps } from "../src/domain/deps.ts";
 import { createSecretBox } from "../src/domain/secrets.ts";
 import { startEmbedded } from "../src/drivers/database/embedded.ts";
@@ -12,6 +13,7 @@ import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../src/drivers/database/migrate.ts";
 import type { Mail, MailDriver } from "../src/drivers/mail/driver.ts";
 import { type DatabaseTarget, openPool, type Pool } from "../src/drivers/database/postgres.ts";
+import { insertLogEntries } from "../src/drivers/database/queries/log_entry.ts";
 import { createMemoryDriver } from "../src/drivers/storage/memory.ts";
 import type { Logger } from "../src/lib/logger.ts";
 import { createMetrics } from "../src/lib/metrics.ts";
@@ -162,6 +164,8 @@ export function testDeps(
     secrets: createSecretBox(config),
     authorities: [],
     changes: undefined,
+    // No timer: a test that looks at what was recorded says `flush` first.
+    actions: new ActionBuffer({ write: (entries) => insertLogEntries(sql, entries), log: silentLogger }),
     metrics: createMetrics(),
     log: silentLogger,
     now: Date.now,

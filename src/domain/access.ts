@@ -28,6 +28,11 @@ export interface Origin {
   readonly userAgent?: string;
 }
 
+/** A token, as the action log names it. */
+export type Credential =
+  | { readonly kind: "oauth"; readonly id: number; readonly clientId: string; readonly application: string }
+  | { readonly kind: "apptoken"; readonly uuid: string; readonly title: string };
+
 /** Who asks, and from where. Authentication has checked that the account is enabled. */
 export type Actor = Identity & { readonly origin?: Origin };
 
@@ -42,6 +47,8 @@ type Identity =
     readonly via: "session" | "password" | "oauth" | "apptoken";
     /** When the password was last given; epoch milliseconds. */
     readonly freshLoginMs?: number;
+    /** The token that was shown instead of a password. */
+    readonly credential?: Credential;
   }
   /** `ownerId`: the person or organization whose namespace the robot belongs to. */
   | { readonly kind: "robot"; readonly id: number; readonly username: string; readonly ownerId: number }

@@ -1,6 +1,7 @@
 import { addLabel } from "../../../src/domain/manifest_labels.ts";
 import { findManifest } from "../../../src/domain/manifest_view.ts";
 import { findRepository } from "../../../src/domain/repositories.ts";
+import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -44,11 +45,16 @@ export const manifests: Resource = {
       const repository = await findRepository(deps.sql, namespace, name ?? "");
       if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
       const { id } = await findManifest(deps, repository.id, world.digest);
-      const label = await addLabel(deps, { id, repositoryId: repository.id }, {
-        key: "by",
-        value: "hand",
-        mediaType: null,
-      });
+      const label = await addLabel(
+        deps,
+        { actor: OPERATOR, repository },
+        { id, digest: world.digest },
+        {
+          key: "by",
+          value: "hand",
+          mediaType: null,
+        },
+      );
       world.note(`${namespace}/${name}`, { labelid: label.uuid });
     }
   },

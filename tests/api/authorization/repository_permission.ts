@@ -1,5 +1,6 @@
 import { findRepository } from "../../../src/domain/repositories.ts";
 import { setTeamPermission, setUserPermission } from "../../../src/domain/repository_permissions.ts";
+import { OPERATOR } from "../site.ts";
 import type { Resource, RouteRule } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -39,8 +40,8 @@ export const repositoryPermissions: Resource = {
       const repository = await findRepository(deps.sql, namespace, name ?? "");
       if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
       // zoe owns umbrella through a team, not as a namespace of her own.
-      await setUserPermission(deps, repository, "zoe", "read");
-      if (repository.inOrganization) await setTeamPermission(deps, repository, "owners", "read");
+      await setUserPermission(deps, OPERATOR, repository, "zoe", "read");
+      if (repository.inOrganization) await setTeamPermission(deps, OPERATOR, repository, "owners", "read");
     }
   },
 };

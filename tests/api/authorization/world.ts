@@ -241,7 +241,7 @@ export class World {
     if (namespace === HOME || namespace === DISABLED) {
       for (const [person, facts] of Object.entries<Person>(PEOPLE)) {
         if (facts.role === undefined) continue;
-        await setUserPermission(this.deps, content.repository, person, facts.role);
+        await setUserPermission(this.deps, OPERATOR, content.repository, person, facts.role);
       }
     }
     if (state !== undefined) {
