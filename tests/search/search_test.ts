@@ -3,7 +3,7 @@ import { setUserPermission } from "../../src/domain/repository_permissions.ts";
 import { fit } from "../../src/domain/search.ts";
 import type { ApiClient } from "../api/api_client.ts";
 import { Content, stopClock } from "../api/content.ts";
-import { withSite } from "../api/site.ts";
+import { OPERATOR, withSite } from "../api/site.ts";
 
 async function names(client: ApiClient, query: string): Promise<string[]> {
   const { results } = await client.expect(
@@ -119,7 +119,7 @@ Deno.test("find/*: nobody finds, or counts, what they may not see", async () => 
     const { deps } = site;
     for (let i = 0; i < 9; i++) await Content.of(deps, `acme/secret-${i}`);
     const shared = await Content.of(deps, "acme/secret-shared");
-    await setUserPermission(deps, shared.repository, "bob", "read");
+    await setUserPermission(deps, OPERATOR, shared.repository, "bob", "read");
     const [alice, bob, carol] = await Promise.all(
       ["alice", "bob", "carol"].map((name) => site.browserOf(name)),
     );
