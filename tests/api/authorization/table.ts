@@ -8,8 +8,10 @@ import { prototypes } from "./prototype.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
+import { searches } from "./search.ts";
 import { sessions } from "./session.ts";
 import { stars } from "./star.ts";
+import { superusers } from "./superuser.ts";
 import { tags } from "./tag.ts";
 import { teams } from "./team.ts";
 import { users } from "./user.ts";
@@ -31,4 +33,6 @@ export const RESOURCES: readonly Resource[] = [
   logs,
   repositoryNotifications,
   userNotifications,
+  superusers,
+  searches,
 ];
