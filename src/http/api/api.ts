@@ -17,9 +17,11 @@ import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
+import { searchRoutes } from "./search.ts";
 import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
 import { superuserKeyRoutes } from "./superuser_key.ts";
@@ -30,6 +32,7 @@ import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
 import { teamInviteRoutes } from "./team_invite.ts";
 import { teamSyncRoutes } from "./team_sync.ts";
+import { userNotificationRoutes } from "./user_notification.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -38,6 +41,7 @@ export const API_ROUTES: readonly Route[] = [
   ...initializeRoutes,
   ...signInRoutes,
   ...userRoutes,
+  ...userNotificationRoutes,
   ...organizationRoutes,
   ...teamRoutes,
   ...teamInviteRoutes,
@@ -46,6 +50,7 @@ export const API_ROUTES: readonly Route[] = [
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...repositoryNotificationRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
@@ -55,6 +60,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserSiteRoutes,
   ...messageRoutes,
   ...logRoutes,
+  ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 
