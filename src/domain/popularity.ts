@@ -26,7 +26,7 @@ const BATCH = 1000;
  * once: one counts.
  * @returns how many days were counted
  */
-export async function countActions({ sql, now }: Pick<Deps, "sql" | "now">): Promise<number> {
+export async function countRepositoryActions({ sql, now }: Pick<Deps, "sql" | "now">): Promise<number> {
   const nowMs = now();
   const lastOverMs = startOfDay(nowMs - LATE_MS) - DAY_MS;
   const counted = await sql.begin(async (tx) => {
