@@ -11,17 +11,28 @@ import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
+import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
+import { searchRoutes } from "./search.ts";
 import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
+import { superuserKeyRoutes } from "./superuser_key.ts";
+import { superuserOrganizationRoutes } from "./superuser_organization.ts";
+import { superuserSiteRoutes } from "./superuser_site.ts";
+import { superuserUserRoutes } from "./superuser_user.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
+import { teamInviteRoutes } from "./team_invite.ts";
+import { teamSyncRoutes } from "./team_sync.ts";
+import { userNotificationRoutes } from "./user_notification.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -30,15 +41,26 @@ export const API_ROUTES: readonly Route[] = [
   ...initializeRoutes,
   ...signInRoutes,
   ...userRoutes,
+  ...userNotificationRoutes,
   ...organizationRoutes,
   ...teamRoutes,
+  ...teamInviteRoutes,
+  ...teamSyncRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...repositoryNotificationRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...superuserUserRoutes,
+  ...superuserOrganizationRoutes,
+  ...superuserKeyRoutes,
+  ...superuserSiteRoutes,
+  ...messageRoutes,
+  ...logRoutes,
+  ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 
