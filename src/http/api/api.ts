@@ -11,11 +11,13 @@ import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
@@ -28,6 +30,9 @@ import { superuserSiteRoutes } from "./superuser_site.ts";
 import { superuserUserRoutes } from "./superuser_user.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
+import { teamInviteRoutes } from "./team_invite.ts";
+import { teamSyncRoutes } from "./team_sync.ts";
+import { userNotificationRoutes } from "./user_notification.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -36,12 +41,16 @@ export const API_ROUTES: readonly Route[] = [
   ...initializeRoutes,
   ...signInRoutes,
   ...userRoutes,
+  ...userNotificationRoutes,
   ...organizationRoutes,
   ...teamRoutes,
+  ...teamInviteRoutes,
+  ...teamSyncRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...repositoryNotificationRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
@@ -50,6 +59,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...logRoutes,
   ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];

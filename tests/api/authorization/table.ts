@@ -1,6 +1,8 @@
 import type { Resource } from "./rules.ts";
 import { documents } from "./documents.ts";
+import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
+import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { repositories } from "./repository.ts";
@@ -28,6 +30,9 @@ export const RESOURCES: readonly Resource[] = [
   stars,
   tags,
   manifests,
+  logs,
+  repositoryNotifications,
+  userNotifications,
   superusers,
   searches,
 ];

@@ -113,6 +113,51 @@ export async function rotateUserUuid(sql: Sql, id: number): Promise<void> {
   await sql`update "user" set uuid = ${crypto.randomUUID()} where id = ${id}`;
 }
 
+/** Settings of a person or an organization; null empties one, undefined leaves it. */
+export interface AccountSettings {
+  readonly invoiceEmail?: boolean | undefined;
+  readonly invoiceEmailAddress?: string | null | undefined;
+  readonly tagExpirationS?: number | undefined;
+  readonly givenName?: string | null | undefined;
+  readonly familyName?: string | null | undefined;
+  readonly company?: string | null | undefined;
+  readonly location?: string | null | undefined;
+}
+
+/** Changes what is given. */
+export async function updateAccountSettings(sql: Sql, id: number, settings: AccountSettings): Promise<void> {
+  const columns = {
+    invoice_email: settings.invoiceEmail,
+    invoice_email_address: settings.invoiceEmailAddress,
+    removed_tag_expiration_s: settings.tagExpirationS,
+    given_name: settings.givenName,
+    family_name: settings.familyName,
+    company: settings.company,
+    location: settings.location,
+  };
+  const given = Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
+  if (Object.keys(given).length > 0) await sql`update "user" set ${sql(given)} where id = ${id}`;
+}
+
+/** @param verified whether the address is known to be the account's @throws a unique violation when it is somebody's */
+export async function updateAccountEmail(
+  sql: Sql,
+  id: number,
+  email: string,
+  verified: boolean,
+): Promise<void> {
+  await sql`update "user" set email = ${email}, verified = ${verified} where id = ${id}`;
+}
+
+export async function updateVerified(sql: Sql, id: number): Promise<void> {
+  await sql`update "user" set verified = true where id = ${id}`;
+}
+
+/** Takes back an account that nobody could use yet. */
+export async function deleteUnverifiedAccount(sql: Sql, id: number): Promise<void> {
+  await sql`delete from "user" where id = ${id} and not verified`;
+}
+
 export async function updateAccountEnabled(sql: Sql, id: number, enabled: boolean): Promise<void> {
   await sql`update "user" set enabled = ${enabled} where id = ${id}`;
 }
