@@ -1,5 +1,8 @@
 import type { Deps } from "./domain/deps.ts";
+import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
+import { countActions } from "./domain/log_counts.ts";
 import { refreshQueueGauges } from "./domain/queue_gauges.ts";
+import { countActions } from "./domain/popularity.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
@@ -7,6 +10,7 @@ import { createWebhookClient } from "./lib/webhook_client.ts";
 import { deliverNotifications } from "./workers/notification_delivery.ts";
 import { findEndingTags } from "./workers/image_expiry.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { workOnRegistrySize } from "./workers/registry_size.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
 /** An upload's file without a session is given up for lost after this. */
@@ -40,6 +44,14 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
+    { name: "service_key_cleanup", everyMs: 3600_000, run: () => cleanServiceKeys(deps) },
+    { name: "action_counts", everyMs: 3600_000, atStart: true, run: () => countActions(deps) },
+    {
+      name: "registry_size",
+      everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
+      run: () => workOnRegistrySize(deps),
+    },
+    { name: "log_counts", everyMs: 30_000, atStart: true, run: () => countActions(deps) },
     {
       name: "queue_gauges",
       everyMs: config.QUEUE_WORKER_METRICS_REFRESH_SECONDS * 1000,
