@@ -8,6 +8,7 @@ import {
   type LogRow,
   selectLogs,
 } from "../drivers/database/queries/log_reading.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
 import { selectAccount } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
 import { type Actor, isGlobalReadonlySuperuser } from "./access.ts";
@@ -40,20 +41,29 @@ const SERVICE_KINDS: readonly LogKind[] = [
   "service_key_rotate",
 ];
 
+/** Global read-only superusers read every log; an export, which changes something, is for administrators only. */
+export type LogPurpose = "read" | "export";
+
 /** @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated` unless administrator, or reader of everything */
 export async function openRepositoryLog(
   deps: OpenDeps,
   actor: Actor,
   path: { namespace: string; name: string },
+  purpose: LogPurpose = "read",
 ): Promise<OpenLog> {
-  const need = isGlobalReadonlySuperuser(deps.config, actor) ? "read" : "admin";
+  const need = purpose === "read" && isGlobalReadonlySuperuser(deps.config, actor) ? "read" : "admin";
   const { id, namespace, namespaceId, name } = await openRepository(deps, actor, path, need);
   return { filter: { repositoryId: id }, namespace, namespaceId, repository: name };
 }
 
 /** @throws as {@link openRepositoryLog} */
-export async function openOrganizationLog(deps: OpenDeps, actor: Actor, name: string): Promise<OpenLog> {
-  const { id, username } = isGlobalReadonlySuperuser(deps.config, actor)
+export async function openOrganizationLog(
+  deps: OpenDeps,
+  actor: Actor,
+  name: string,
+  purpose: LogPurpose = "read",
+): Promise<OpenLog> {
+  const { id, username } = purpose === "read" && isGlobalReadonlySuperuser(deps.config, actor)
     ? await findOrganization(deps, name)
     : await openOrganization(deps, actor, name);
   return { filter: { accountId: id }, namespace: username, namespaceId: id, repository: undefined };
@@ -100,7 +110,7 @@ export interface LogQuery extends LogRange {
  * @throws {AppError} `invalid_request` for a performer that is not there
  */
 export async function listLogs(
-  deps: Pick<Deps, "sql">,
+  deps: { readonly sql: Sql },
   log: OpenLog,
   query: LogQuery & { readonly after: LogPosition | undefined; readonly limit: number },
 ): Promise<{ rows: LogRow[]; next: LogPosition | undefined }> {
@@ -155,7 +165,7 @@ export async function aggregateLogs(
 }
 
 async function performerId(
-  { sql }: Pick<Deps, "sql">,
+  { sql }: { readonly sql: Sql },
   name: string | undefined,
 ): Promise<number | undefined> {
   if (name === undefined || name === "") return undefined;

@@ -4,6 +4,7 @@ import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
 import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { clientConfig } from "./client_config.ts";
+import { exportedLogRoutes } from "./exported_logs.ts";
 
 /** What browsers need besides the API and the pages: how the site is set up, and the CSRF token of their session. */
 export function webRoutes(deps: Deps): Hono {
@@ -23,5 +24,6 @@ export function webRoutes(deps: Deps): Hono {
     return c.json({ csrf_token: session.csrfToken });
   });
   app.route("/", authorizedEmailRoutes(deps));
+  app.route("/", exportedLogRoutes(deps));
   return app;
 }
