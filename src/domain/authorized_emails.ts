@@ -5,21 +5,27 @@ import {
   insertAuthorizedEmail,
   selectAuthorizedEmail,
 } from "../drivers/database/queries/authorized_email.ts";
-import type { RepositoryRef } from "../drivers/database/queries/repository.ts";
 import { AppError } from "../lib/errors.ts";
+import type { Actor } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { sendRepositoryMailAuthorization } from "./mails.ts";
 import { isEmail } from "./names.ts";
+import { openRepository } from "./repositories.ts";
 
 export type { AuthorizedEmail };
 
-/** @param repository opened for `admin` by the caller @throws {AppError} `feature_disabled`, `not_found` */
+/**
+ * @param actor administrator of the repository
+ * @throws {AppError} `feature_disabled`, `not_found`, `insufficient_scope`, `unauthenticated`
+ */
 export async function getAuthorizedEmail(
   deps: Pick<Deps, "sql" | "config">,
-  repository: RepositoryRef,
+  actor: Actor,
+  path: { namespace: string; name: string },
   email: string,
 ): Promise<AuthorizedEmail> {
   requireMailing(deps);
+  const repository = await openRepository(deps, actor, path, "admin");
   const found = await selectAuthorizedEmail(deps.sql, repository.id, email);
   if (found === undefined) throw new AppError("not_found", "Nobody asked the owner of this address");
   return found;
@@ -27,21 +33,23 @@ export async function getAuthorizedEmail(
 
 /**
  * Asks the owner of the address with a mail, again if there was no answer; nothing happens when it is allowed already.
- * @param repository opened for `admin` by the caller
- * @throws {AppError} `feature_disabled`, `invalid_request`, `mail_failed`
+ * @param actor administrator of the repository
+ * @throws {AppError} `feature_disabled`, `invalid_request`, `mail_failed`, `not_found`, `insufficient_scope`,
+ *   `unauthenticated`
  */
 export async function requestAuthorizedEmail(
   deps: Pick<Deps, "sql" | "config" | "mail">,
-  repository: RepositoryRef,
+  actor: Actor,
+  path: { namespace: string; name: string },
   email: string,
 ): Promise<AuthorizedEmail> {
   requireMailing(deps);
+  const repository = await openRepository(deps, actor, path, "admin");
   if (!isEmail(email)) throw new AppError("invalid_request", "Invalid email address");
   await insertAuthorizedEmail(deps.sql, repository.id, email);
   const found = await selectAuthorizedEmail(deps.sql, repository.id, email);
   if (found === undefined) throw new AppError("not_found", "Repository not found");
-  const { namespace, name } = repository;
-  if (!found.confirmed) await sendRepositoryMailAuthorization(deps, email, { namespace, name }, found.code);
+  if (!found.confirmed) await sendRepositoryMailAuthorization(deps, email, path, found.code);
   return found;
 }
 

@@ -16,6 +16,7 @@ import { initializeRoutes } from "./initialize.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
+import { organizationMemberRoutes } from "./organization_member.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -43,6 +44,7 @@ export const API_ROUTES: readonly Route[] = [
   ...userRoutes,
   ...accountRoutes,
   ...organizationRoutes,
+  ...organizationMemberRoutes,
   ...teamRoutes,
   ...teamInviteRoutes,
   ...teamSyncRoutes,

@@ -4,7 +4,6 @@ import {
   getAuthorizedEmail,
   requestAuthorizedEmail,
 } from "../../domain/authorized_emails.ts";
-import { openRepository, type RepositoryRef } from "../../domain/repositories.ts";
 import { defineRoute, reply, repositoryPath, type Route } from "./route.ts";
 
 const authorizedEmailSchema = z.object({
@@ -23,8 +22,8 @@ export const authorizedEmailRoutes: readonly Route[] = [
     scope: "repo:admin",
     responses: { 200: authorizedEmailSchema },
     async handle({ deps, actor, params }) {
-      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      return reply(view(repository, await getAuthorizedEmail(deps, repository, params.email)));
+      const path = repositoryPath(params.repository);
+      return reply(view(path, await getAuthorizedEmail(deps, actor, path, params.email)));
     },
   }),
   defineRoute({
@@ -35,14 +34,14 @@ export const authorizedEmailRoutes: readonly Route[] = [
     scope: "repo:admin",
     responses: { 200: authorizedEmailSchema },
     async handle({ deps, actor, params }) {
-      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      return reply(view(repository, await requestAuthorizedEmail(deps, repository, params.email)));
+      const path = repositoryPath(params.repository);
+      return reply(view(path, await requestAuthorizedEmail(deps, actor, path, params.email)));
     },
   }),
 ];
 
 function view(
-  { namespace, name: repository }: RepositoryRef,
+  { namespace, name: repository }: { namespace: string; name: string },
   { email, confirmed }: AuthorizedEmail,
 ): z.infer<typeof authorizedEmailSchema> {
   return { email, repository, namespace, confirmed };

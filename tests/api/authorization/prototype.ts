@@ -1,5 +1,6 @@
 import { findOrganization } from "../../../src/domain/organizations.ts";
 import { createPrototype } from "../../../src/domain/prototypes.ts";
+import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -23,7 +24,7 @@ export const prototypes: Resource = {
   async prepare(world) {
     for (const { namespace } of existing("organization")) {
       const organization = await findOrganization(world.deps, namespace);
-      const { uuid } = await createPrototype(world.deps, organization, {
+      const { uuid } = await createPrototype(world.deps, OPERATOR, organization, {
         role: "write",
         delegate: { name: "will", kind: "user" },
       });

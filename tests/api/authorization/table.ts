@@ -1,4 +1,5 @@
 import type { Resource } from "./rules.ts";
+import { authorizedEmails } from "./authorized_email.ts";
 import { documents } from "./documents.ts";
 import { manifests } from "./manifest.ts";
 import { organizations } from "./organization.ts";
@@ -23,6 +24,7 @@ export const RESOURCES: readonly Resource[] = [
   robots,
   repositories,
   repositoryPermissions,
+  authorizedEmails,
   stars,
   tags,
   manifests,
