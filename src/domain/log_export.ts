@@ -229,9 +229,10 @@ async function pageOf(tx: Sql, { config }: ExportDeps, job: Job, after: LogPosit
 
 class TooSlow extends Error {}
 
-/** The site's limits, or the server's `statement_timeout` (SQLSTATE 57014). */
+/** The site's limits, or the server's `statement_timeout` (SQLSTATE 57014); storage may have wrapped it. */
 function isTooSlow(error: unknown): boolean {
-  return error instanceof TooSlow || (error as { code?: unknown } | null)?.code === "57014";
+  if (error instanceof TooSlow || (error as { code?: unknown } | null)?.code === "57014") return true;
+  return error instanceof Error && error.cause !== undefined && isTooSlow(error.cause);
 }
 
 function exported(row: LogRow): Record<string, unknown> {
