@@ -14,7 +14,7 @@ import { AppError } from "../lib/errors.ts";
 import { type Actor, isGlobalReadonlySuperuser } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { LOG_KINDS, type LogKind } from "./log_kinds.ts";
-import { findOrganization, openOrganization } from "./organizations.ts";
+import { findNamespace, findOrganization, openOrganization } from "./organizations.ts";
 import { openRepository } from "./repositories.ts";
 import { requirePerson, requireSuperuser } from "./rights.ts";
 
@@ -66,6 +66,13 @@ export async function openOrganizationLog(
   const { id, username } = purpose === "read" && isGlobalReadonlySuperuser(deps.config, actor)
     ? await findOrganization(deps, name)
     : await openOrganization(deps, actor, name);
+  return { filter: { accountId: id }, namespace: username, namespaceId: id, repository: undefined };
+}
+
+/** The log of a user's or an organization's namespace. @throws {AppError} `not_found`, unless superuser as {@link openSiteLog} */
+export async function openNamespaceLog(deps: OpenDeps, actor: Actor, name: string): Promise<OpenLog> {
+  requireSuperuser(deps.config, actor);
+  const { id, username } = await findNamespace(deps, name);
   return { filter: { accountId: id }, namespace: username, namespaceId: id, repository: undefined };
 }
 
