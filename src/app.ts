@@ -10,6 +10,7 @@ import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
 import type { StorageLocation } from "./drivers/storage/driver.ts";
+import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type LoggerOptions } from "./lib/logger.ts";
@@ -37,13 +38,15 @@ export async function composeDeps(
   const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
   const storage = openStorage(config);
   const traced = isTracing();
+  const log = createLogger(settings.logging).with({ thread: name });
   const deps: Deps = {
     config,
     changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
     metrics: createMetrics(),
-    log: createLogger(settings.logging).with({ thread: name }),
+    log,
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
+    mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log }) : createNoMail(),
     secrets: createSecretBox(config),
     authorities,
     now: Date.now,

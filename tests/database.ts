@@ -10,6 +10,7 @@ import { createSecretBox } from "../src/domain/secrets.ts";
 import { startEmbedded } from "../src/drivers/database/embedded.ts";
 import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../src/drivers/database/migrate.ts";
+import type { Mail, MailDriver } from "../src/drivers/mail/driver.ts";
 import { type DatabaseTarget, openPool, type Pool } from "../src/drivers/database/postgres.ts";
 import { createMemoryDriver } from "../src/drivers/storage/memory.ts";
 import type { Logger } from "../src/lib/logger.ts";
@@ -111,7 +112,17 @@ export async function withDatabase(fn: (sql: Pool, database: string) => Promise<
   }
 }
 
-/** `Deps` on that database with a storage engine in memory. */
+/** Keeps what it is given to send. */
+export class RecordedMail implements MailDriver {
+  readonly sent: Mail[] = [];
+
+  send(mail: Mail): Promise<void> {
+    this.sent.push(mail);
+    return Promise.resolve();
+  }
+}
+
+/** `Deps` on that database with a storage engine in memory; mails go to a {@link RecordedMail}. */
 export function testDeps(
   sql: Pool,
   overrides: Partial<Omit<Deps, "config">> & { config?: Partial<Config> } = {},
@@ -128,6 +139,7 @@ export function testDeps(
   return {
     sql,
     storage: { name: "default", driver: createMemoryDriver() },
+    mail: new RecordedMail(),
     secrets: createSecretBox(config),
     authorities: [],
     changes: undefined,

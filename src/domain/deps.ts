@@ -1,5 +1,6 @@
 import type { Config } from "../config/schema.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
+import type { MailDriver } from "../drivers/mail/driver.ts";
 import type { StorageLocation } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
@@ -12,6 +13,8 @@ export interface Deps {
   readonly config: Config;
   /** The engine that new blobs are written to, under its name. */
   readonly storage: StorageLocation;
+  /** Refuses with `mail_failed` when `FEATURE_MAILING` is false. Network: never inside a transaction. */
+  readonly mail: MailDriver;
   readonly secrets: SecretBox;
   /** Certificate authorities that outgoing connections trust besides the public ones: PEM (`extra_ca_certs/`). */
   readonly authorities: readonly string[];

@@ -9,6 +9,7 @@ import uploadSessions from "./0008_upload_sessions.sql" with { type: "text" };
 import tagHistory from "./0009_tag_history.sql" with { type: "text" };
 import tagNameSearch from "./0010_tag_name_search.sql" with { type: "text" };
 import oauth from "./0013_oauth.sql" with { type: "text" };
+import queues from "./0017_queues.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -23,4 +24,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0009_tag_history", text: tagHistory },
   { name: "0010_tag_name_search", text: tagNameSearch },
   { name: "0013_oauth", text: oauth },
+  { name: "0017_queues", text: queues },
 ];

@@ -21,6 +21,18 @@ export async function insertQueueItem(sql: Sql, item: NewQueueItem): Promise<num
   return row.id;
 }
 
+/** As {@link insertQueueItem}, for several at once: one statement. */
+export async function insertQueueItems(sql: Sql, items: readonly NewQueueItem[]): Promise<void> {
+  await sql`
+    insert into queueitem (queue_name, body, available_after, available, processing_expires, retries_remaining, state_id)
+    select item.name, item.body, to_timestamp(item.at_s) at time zone 'utc', true, null, item.retries,
+      gen_random_uuid()::text
+    from unnest(${items.map((item) => item.queueName)}::text[], ${items.map((item) => item.body)}::text[],
+      ${items.map((item) => item.nowMs / 1000)}::double precision[],
+      ${items.map((item) => item.retries)}::integer[]) with ordinality item (name, body, at_s, retries, nth)
+    order by item.nth`;
+}
+
 export interface ClaimedItem {
   readonly id: number;
   readonly queueName: string;
