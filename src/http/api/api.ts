@@ -7,6 +7,9 @@ import { AppError } from "../../lib/errors.ts";
 import { BodyTooLarge, readJson } from "./body.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
 import { corsHeaders } from "./cors.ts";
+import { appTokenRoutes } from "./app_token.ts";
+import { applicationRoutes } from "./application.ts";
+import { authorizationRoutes } from "./authorization.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
@@ -32,6 +35,9 @@ export const API_ROUTES: readonly Route[] = [
   ...userRoutes,
   ...organizationRoutes,
   ...teamRoutes,
+  ...applicationRoutes,
+  ...authorizationRoutes,
+  ...appTokenRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
   ...repositoryRoutes,
