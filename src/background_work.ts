@@ -3,6 +3,7 @@ import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { cleanTokens } from "./workers/token_cleanup.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
 /** An upload's file without a session is given up for lost after this. */
@@ -28,6 +29,7 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
+    { name: "token_cleanup", everyMs: 3600_000, run: () => cleanTokens(deps) },
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }
