@@ -5,10 +5,12 @@
  */
 import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
+import { ActionBuffer } from "./domain/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
+import { insertLogEntries } from "./drivers/database/queries/log_entry.ts";
 import type { StorageLocation } from "./drivers/storage/driver.ts";
 import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
@@ -39,11 +41,17 @@ export async function composeDeps(
   const storage = openStorage(config);
   const traced = isTracing();
   const log = createLogger(settings.logging).with({ thread: name });
+  const actions = new ActionBuffer({
+    write: (entries) => insertLogEntries(pool, entries),
+    log,
+    waitMs: ACTIONS_WAIT_MS,
+  });
   const deps: Deps = {
     config,
     changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
     metrics: createMetrics(),
     log,
+    actions,
     sql: traced ? tracedPool(pool) : pool,
     storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
     mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log }) : createNoMail(),
@@ -52,8 +60,17 @@ export async function composeDeps(
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);
-  return { deps, close: () => pool.end({ timeout: 5 }) };
+  return {
+    deps,
+    close: async () => {
+      await actions.close();
+      await pool.end({ timeout: 5 });
+    },
+  };
 }
+
+/** Who reads the log a moment after a pull finds it there. */
+const ACTIONS_WAIT_MS = 100;
 
 /** The engine that new blobs go to: the first of `DISTRIBUTED_STORAGE_PREFERENCE`. */
 function openStorage(config: Config): StorageLocation {

@@ -5,6 +5,7 @@ import type { StorageLocation } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import type { ActionBuffer } from "./action_buffer.ts";
 import type { SecretBox } from "./secrets.ts";
 
 /** What domain functions are given. Each takes `Pick<Deps, …>` of what it really uses. */
@@ -23,6 +24,8 @@ export interface Deps {
    * Absent when other nodes share the database: then nothing may be remembered.
    */
   readonly changes: ChangeCounters | undefined;
+  /** Rows of the action log that nobody waits for. */
+  readonly actions: ActionBuffer;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Epoch milliseconds. */

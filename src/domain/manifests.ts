@@ -12,6 +12,7 @@ import { algorithmOf, type Digest, digestOf } from "../oci/digest.ts";
 import { type Descriptor, type Manifest, parseManifest } from "../oci/manifest.ts";
 import type { Reference } from "../oci/reference.ts";
 import { checkArtifactType } from "./artifact_types.ts";
+import { authenticationMetadata, logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { readImageConfig } from "./image_config.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
@@ -48,6 +49,7 @@ export interface StoredManifest {
  * it is kept under a hidden tag for `PUSH_TEMP_TAG_EXPIRATION_SEC`, for good when it has a subject. With tags it is the event
  * `repo_push`.
  * @param repositoryId the caller has checked write permission and the repository's state
+ * @param by whom the action log names as the pusher; absent: it is not told
  * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `digest_invalid` when the bytes have another
  *   digest than the reference says; `manifest_blob_unknown` with every missing digest
  */
@@ -55,6 +57,7 @@ export async function putManifest(
   deps: ManifestPushDeps,
   repositoryId: number,
   push: ManifestPush,
+  by?: RepositoryActor,
 ): Promise<StoredManifest> {
   const manifest = parseManifest(push.bytes, push.contentType);
   checkArtifactType(deps, manifest);
@@ -95,6 +98,7 @@ export async function putManifest(
       const keptUntilMs = manifest.subject === undefined ? nowMs + keptMs : null;
       await keepUntagged(tx, { repositoryId, manifestId, nowMs, endMs: keptUntilMs });
     }
+    if (by !== undefined) await logPush({ ...deps, sql: tx }, by, { digest, tags });
     await queueNotifications({ ...deps, sql: tx }, "repo_push", listeners, { updated_tags: tags });
     return manifestId;
   }).catch((error: unknown) => {
@@ -104,6 +108,19 @@ export async function putManifest(
   });
   deps.changes?.changed(repositoryId);
   return { id, digest, manifest, tags };
+}
+
+/** One row a tag, as if each had been pushed; one for the manifest when there is none. */
+async function logPush(
+  deps: Parameters<typeof logRepositoryAction>[0],
+  by: RepositoryActor,
+  { digest, tags }: { digest: Digest; tags: readonly string[] },
+): Promise<void> {
+  const metadata = { "user-agent": by.actor.origin?.userAgent ?? "", ...authenticationMetadata(by.actor) };
+  if (tags.length === 0) {
+    await logRepositoryAction(deps, by, "push_repo", { ...metadata, manifest_digest: digest });
+  }
+  for (const tag of tags) await logRepositoryAction(deps, by, "push_repo", { ...metadata, tag });
 }
 
 function digestOfPush({ bytes, reference }: ManifestPush): Digest {

@@ -140,6 +140,14 @@ export async function openApplication(
   return { owner, application: await findIn(deps, owner, path.clientId) };
 }
 
+/** The application, for callers that have checked permission. @throws {AppError} `not_found` */
+export async function findOrganizationApplication(
+  deps: Pick<Deps, "sql">,
+  path: ApplicationPath,
+): Promise<OauthApplicationRow> {
+  return await findIn(deps, await findOrganization(deps, path.organization), path.clientId);
+}
+
 /** What everybody may know of an application. @throws {AppError} `not_found` */
 export async function findApplication(
   deps: Pick<Deps, "sql">,

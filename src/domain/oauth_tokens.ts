@@ -118,5 +118,6 @@ export async function authenticateOauthToken(
     username: row.username,
     scopes: parseScopes(row.scope),
     via: "oauth",
+    credential: { kind: "oauth", id: row.id, clientId: row.clientId, application: row.application },
   };
 }

@@ -14,7 +14,7 @@ import {
 import { isOrganizationMember } from "../drivers/database/queries/team.ts";
 import { insertAccount, selectNamespace, type UserRow } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
-import { type Actor, isRestrictedUser, isSuperuser } from "./access.ts";
+import { type Actor, isGlobalReadonlySuperuser, isRestrictedUser, isSuperuser } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { checkAccountName } from "./names.ts";
 import { canAdministerNamespace, hasFullAccess, hasScope, refusal } from "./rights.ts";
@@ -105,9 +105,12 @@ export async function listRobots(
   const isMember = owner !== undefined && actor.kind === "user" && hasScope(actor, "org:admin") &&
     await isOrganizationMember(deps.sql, owner.id, actor.id);
   const isAdmin = owner !== undefined && await canAdministerNamespace(deps, actor, owner);
-  if (!isMember && !isAdmin) await openNamespace(deps, actor, options.namespace);
+  // Global read-only superusers see even the tokens, as in Quay.
+  const seesAll = isAdmin || isGlobalReadonlySuperuser(deps.config, actor);
+  if (owner === undefined && seesAll) throw new AppError("not_found", "Namespace not found");
+  if (!isMember && !seesAll) await openNamespace(deps, actor, options.namespace);
   const rows = await selectRobots(deps.sql, options.namespace, options.limit ?? null);
-  return { robots: rows.map((row) => readRobot(deps, row, isAdmin)), isAdmin };
+  return { robots: rows.map((row) => readRobot(deps, row, seesAll)), isAdmin };
 }
 
 /** Makes the old token useless at once. */
@@ -129,7 +132,7 @@ export async function deleteRobot(
   actor: Actor,
   path: { namespace: string; short: string },
 ): Promise<void> {
-  await openNamespace(deps, actor, path.namespace);
+  refuseRestricted(deps, actor, await openNamespace(deps, actor, path.namespace));
   const { id, username } = await rowOf(deps, path);
   if (await isRobotUsedByMirror(deps.sql, id)) {
     throw new AppError("invalid_request", `Robot ${username} is used by a mirror and cannot be deleted`);

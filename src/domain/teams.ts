@@ -5,6 +5,7 @@ import {
   deleteTeamRow,
   insertTeam,
   insertTeamMember,
+  isTeamMember,
   lockOrganization,
   type MemberRow,
   selectTeam,
@@ -16,10 +17,11 @@ import {
 import { selectAccount, type UserRow } from "../drivers/database/queries/user.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
 import { AppError } from "../lib/errors.ts";
-import type { Actor } from "./access.ts";
+import { type Actor, isGlobalReadonlySuperuser } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { checkAccountName } from "./names.ts";
-import { openOrganization } from "./organizations.ts";
+import { findOrganization, openOrganization } from "./organizations.ts";
+import { canAdministerNamespace, hasScope, refusal } from "./rights.ts";
 
 export type { TeamRole, TeamRow };
 
@@ -73,15 +75,32 @@ export async function deleteTeam(deps: TeamDeps, actor: Actor, path: TeamPath): 
   });
 }
 
-/** @param actor administrator of the organization */
+/**
+ * @param actor administrator of the organization, somebody in the team, or a global read-only superuser
+ * @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated`
+ */
 export async function listTeamMembers(
   deps: TeamDeps,
   actor: Actor,
   path: TeamPath,
-): Promise<{ team: TeamRow; members: MemberRow[] }> {
-  const organization = await openOrganization(deps, actor, path.organization);
+): Promise<{ team: TeamRow; members: MemberRow[]; canEdit: boolean }> {
+  const canEdit = await canAdministerNamespace(deps, actor, namespaceOf(path));
+  if (!canEdit && !isGlobalReadonlySuperuser(deps.config, actor) && !await isInTeam(deps, actor, path)) {
+    throw refusal(actor);
+  }
+  const organization = await findOrganization(deps, path.organization);
   const team = await requireTeam(deps.sql, organization, path.team);
-  return { team, members: await selectTeamMembers(deps.sql, team.id) };
+  return { team, members: await selectTeamMembers(deps.sql, team.id), canEdit };
+}
+
+/** By a credential that may say so: other people's teams are nobody's business. */
+async function isInTeam(deps: TeamDeps, actor: Actor, path: TeamPath): Promise<boolean> {
+  return actor.kind === "user" && hasScope(actor, "org:admin") &&
+    await isTeamMember(deps.sql, path.organization, path.team, actor.id);
+}
+
+function namespaceOf({ organization }: TeamPath) {
+  return { id: -1, username: organization, organization: true };
 }
 
 /**

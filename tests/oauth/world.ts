@@ -3,6 +3,7 @@ import { durationMs } from "../../src/config/duration.ts";
 import type { Config } from "../../src/config/schema.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { findUser } from "../../src/domain/accounts.ts";
+import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth_tokens.ts";
 import { ensureInstanceKey } from "../../src/domain/service_keys.ts";
 import { sealSession, startUserSession } from "../../src/domain/sessions.ts";
 import { apiRoutes } from "../../src/http/api/api.ts";
@@ -10,6 +11,7 @@ import { keyRoutes } from "../../src/http/keys.ts";
 import { oauthRoutes } from "../../src/http/oauth/oauth.ts";
 import { registryRoutes } from "../../src/http/registry/registry.ts";
 import { webRoutes } from "../../src/http/web/web.ts";
+import { ApiClient } from "../api/api_client.ts";
 import { type Site, withSite } from "../api/site.ts";
 import { Browser } from "./browser.ts";
 
@@ -40,16 +42,30 @@ export async function withWorld(
       const deps: Deps = { ...site.deps, ...overrides, now: () => clock.nowMs };
       await ensureInstanceKey(deps, { dataDir });
       const fetch = siteOf(deps);
+      const app = new Hono().all("*", (c) => fetch(c.req.raw));
+      const sessionOf = async (username: string) =>
+        startUserSession((await findUser(deps, username)).uuid, clock.nowMs);
       await test({
-        ...site,
         deps,
+        stranger: () => new ApiClient(app),
+        browserOf: async (username) => {
+          const session = await sessionOf(username);
+          return new ApiClient(app).withCookie(sealSession(deps.config, session), session.csrfToken);
+        },
+        scriptOf: async (username, scopes) => {
+          const { id } = await findUser(deps, username);
+          const clientId = crypto.randomUUID().slice(0, 20);
+          const owned = { ownerId: id, clientId, name: "test", description: "" };
+          const applicationId = await createOauthApplication(deps, owned);
+          const grant = { applicationId, userId: id, scopes: scopes as [], lifetimeS: 3600 };
+          return new ApiClient(app, await issueOauthToken(deps, grant));
+        },
         clock,
         fetch,
         browser: async (username) => {
           const browser = new Browser(HOST, fetch);
           if (username !== undefined) {
-            const session = startUserSession((await findUser(deps, username)).uuid, clock.nowMs);
-            browser.setCookie("_csrf_token", sealSession(deps.config, session));
+            browser.setCookie("_csrf_token", sealSession(deps.config, await sessionOf(username)));
           }
           return browser;
         },

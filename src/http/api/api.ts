@@ -9,6 +9,7 @@ import { checkCsrf, type Client, identifyClient, renewSession, writeSession } fr
 import { corsHeaders } from "./cors.ts";
 import { appTokenRoutes } from "./app_token.ts";
 import { applicationRoutes } from "./application.ts";
+import { applicationTokenRoutes } from "./application_token.ts";
 import { authorizationRoutes } from "./authorization.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
@@ -36,6 +37,7 @@ export const API_ROUTES: readonly Route[] = [
   ...organizationRoutes,
   ...teamRoutes,
   ...applicationRoutes,
+  ...applicationTokenRoutes,
   ...authorizationRoutes,
   ...appTokenRoutes,
   ...prototypeRoutes,

@@ -80,7 +80,7 @@ async function byBasicHeader(deps: Deps, header: string): Promise<Actor> {
 }
 
 /** What the mounting server knows of the peer; nothing when there is none. */
-function originOf(c: Context): { origin?: Origin } {
+export function originOf(c: Context): { origin?: Origin } {
   const { clientAddress } = (c.env ?? {}) as { clientAddress?: string };
   if (clientAddress === undefined) return {};
   const userAgent = c.req.header("User-Agent")?.slice(0, 512);

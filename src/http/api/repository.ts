@@ -162,7 +162,7 @@ export const repositoryRoutes: readonly Route[] = [
     responses: { 200: successSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "write");
-      await setDescription(deps, repository, body.description);
+      await setDescription(deps, actor, repository, body.description);
       return reply({ success: true });
     },
   }),
@@ -175,7 +175,7 @@ export const repositoryRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await deleteRepository(deps, repository);
+      await deleteRepository(deps, actor, repository);
       return NO_CONTENT;
     },
   }),
@@ -189,7 +189,7 @@ export const repositoryRoutes: readonly Route[] = [
     responses: { 200: successSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await setVisibility(deps, repository, body.visibility);
+      await setVisibility(deps, actor, repository, body.visibility);
       return reply({ success: true });
     },
   }),
@@ -204,7 +204,7 @@ export const repositoryRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       if (!deps.config.FEATURE_REPO_MIRROR) throw new AppError("feature_disabled", "Not Found");
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await setState(deps, repository, body.state);
+      await setState(deps, actor, repository, body.state);
       return reply({ success: true });
     },
   }),

@@ -66,7 +66,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 200: userGrantSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      return reply(userView(await setUserPermission(deps, repository, params.username, body.role)));
+      return reply(userView(await setUserPermission(deps, actor, repository, params.username, body.role)));
     },
   }),
   defineRoute({
@@ -78,7 +78,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await removeUserPermission(deps, repository, params.username);
+      await removeUserPermission(deps, actor, repository, params.username);
       return NO_CONTENT;
     },
   }),
@@ -122,7 +122,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 200: teamGrantSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      const grant = await setTeamPermission(deps, repository, params.teamname, body.role);
+      const grant = await setTeamPermission(deps, actor, repository, params.teamname, body.role);
       return reply(teamView(repository.namespace, grant));
     },
   }),
@@ -135,7 +135,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await removeTeamPermission(deps, repository, params.teamname);
+      await removeTeamPermission(deps, actor, repository, params.teamname);
       return NO_CONTENT;
     },
   }),

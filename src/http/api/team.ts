@@ -78,8 +78,8 @@ export const teamRoutes: readonly Route[] = [
     responses: { 200: z.object({ name: z.string(), members: z.array(memberSchema), can_edit: z.boolean() }) },
     async handle({ deps, actor, params }) {
       const path = { organization: params.orgname, team: params.teamname };
-      const { team, members } = await listTeamMembers(deps, actor, path);
-      return reply({ name: team.name, members: members.map(memberView), can_edit: true });
+      const { team, members, canEdit } = await listTeamMembers(deps, actor, path);
+      return reply({ name: team.name, members: members.map(memberView), can_edit: canEdit });
     },
   }),
   defineRoute({

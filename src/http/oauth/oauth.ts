@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { byPassword } from "../../domain/credentials.ts";
 import type { Deps } from "../../domain/deps.ts";
+import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
 import { assignToken } from "../../domain/oauth_assignments.ts";
 import {
   type AuthorizationRequest,
@@ -18,6 +19,7 @@ import {
   type BrowserClient,
   checkCsrf,
   identifyBrowser,
+  originOf,
   readSession,
   renewSession,
   writeSession,
@@ -121,8 +123,14 @@ async function handleSignIn(deps: Deps, c: Context): Promise<Response> {
   checkCsrf(session, c, parameters("_csrf_token"));
   const returnTo = parameters("return_to") ?? "";
   const username = requireParameter(parameters, "username");
+  const { origin } = originOf(c);
   try {
-    const user = await byPassword(deps, username, parameters("password") ?? "", { plainAllowed: true });
+    const user = await byPassword(deps, username, parameters("password") ?? "", { plainAllowed: true })
+      .catch(async (error) => {
+        await recordLoginFailure(deps, { username, type: "quayauth", origin, error });
+        throw error;
+      });
+    await recordLogin(deps, { ...user, ...(origin && { origin }) }, "quayauth");
     writeSession(deps, c, startUserSession(user.uuid, deps.now()));
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== "invalid_credentials") throw error;

@@ -39,6 +39,8 @@ export interface OauthTokenRow {
   readonly userUuid: string;
   readonly username: string;
   readonly userEnabled: boolean;
+  readonly clientId: string;
+  readonly application: string;
 }
 
 /** Not of applications whose organization is gone or disabled. */
@@ -47,7 +49,7 @@ export async function selectOauthToken(sql: Sql, tokenName: string): Promise<Oau
     select t.id, t.token_code as "tokenHash", t.scope,
       (extract(epoch from t.expires_at) * 1000)::float8 as "expiresAtMs",
       (extract(epoch from t.last_accessed) * 1000)::float8 as "lastAccessedMs", u.id as "userId",
-      u.uuid as "userUuid", u.username, u.enabled as "userEnabled"
+      u.uuid as "userUuid", u.username, u.enabled as "userEnabled", a.client_id as "clientId", a.name as application
     from oauthaccesstoken t join "user" u on u.id = t.authorized_user_id
       join oauthapplication a on a.id = t.application_id join "user" o on o.id = a.organization_id and o.enabled
     where t.token_name = ${tokenName} and not u.organization and not u.robot`;

@@ -151,6 +151,21 @@ export async function isOrganizationMember(
   return row?.member === true;
 }
 
+/** Whether the user is in that team of that organization. */
+export async function isTeamMember(
+  sql: Sql,
+  organization: string,
+  team: string,
+  userId: number,
+): Promise<boolean> {
+  const [row] = await sql<{ member: boolean }[]>`
+    select exists (
+      select from "user" o join team t on t.organization_id = o.id and t.name = ${team}
+        join teammember m on m.team_id = t.id and m.user_id = ${userId}
+      where o.username = ${organization} and o.organization) as member`;
+  return row?.member === true;
+}
+
 /** Of `userIds`, those in any team of the organization. */
 export async function selectMembersAmong(
   sql: Sql,

@@ -1,0 +1,47 @@
+import { findRepository } from "../../../src/domain/repositories.ts";
+import { setTeamPermission, setUserPermission } from "../../../src/domain/repository_permissions.ts";
+import { OPERATOR } from "../site.ts";
+import type { Resource, RouteRule } from "./rules.ts";
+import { existing } from "./world.ts";
+
+/** Users' or teams' permissions on a repository. Global read-only superusers may look at them. */
+function permissionsOf(
+  kind: "user" | "team",
+  holder: Readonly<Record<string, string>>,
+  inOwnNamespace: Partial<Record<"GET" | "PUT" | "DELETE", number>> = {},
+): Record<string, RouteRule> {
+  const on = (method: keyof typeof inOwnNamespace) => {
+    const status = inOwnNamespace[method];
+    return status === undefined ? {} : { okOn: { own: status } };
+  };
+  const one = `/repository/{repository}/permissions/${kind}/{${Object.keys(holder)[0]}}`;
+  return {
+    [`GET /repository/{repository}/permissions/${kind}/`]: { who: "R:admin GRO&R:read", ok: 200 },
+    [`GET ${one}`]: { who: "R:admin GRO&R:read", ok: 200, with: holder, absent: 404, ...on("GET") },
+    [`PUT ${one}`]: {
+      who: "R:admin",
+      ok: 200,
+      with: holder,
+      absent: 400,
+      body: { role: "read" },
+      ...on("PUT"),
+    },
+    [`DELETE ${one}`]: { who: "R:admin", ok: 204, with: holder, absent: 400, ...on("DELETE") },
+  };
+}
+
+export const repositoryPermissions: Resource = {
+  routes: {
+    ...permissionsOf("user", { username: "zoe" }),
+    ...permissionsOf("team", { teamname: "owners" }, { GET: 404, PUT: 400, DELETE: 400 }),
+  },
+  async prepare({ deps }) {
+    for (const { namespace, repository: name } of existing("repository")) {
+      const repository = await findRepository(deps.sql, namespace, name ?? "");
+      if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
+      // zoe owns umbrella through a team, not as a namespace of her own.
+      await setUserPermission(deps, OPERATOR, repository, "zoe", "read");
+      if (repository.inOrganization) await setTeamPermission(deps, OPERATOR, repository, "owners", "read");
+    }
+  },
+};

@@ -1,0 +1,29 @@
+import type { Resource } from "./rules.ts";
+import { documents } from "./documents.ts";
+import { manifests } from "./manifest.ts";
+import { organizations } from "./organization.ts";
+import { prototypes } from "./prototype.ts";
+import { repositories } from "./repository.ts";
+import { repositoryPermissions } from "./repository_permission.ts";
+import { robots } from "./robot.ts";
+import { sessions } from "./session.ts";
+import { stars } from "./star.ts";
+import { tags } from "./tag.ts";
+import { teams } from "./team.ts";
+import { users } from "./user.ts";
+
+/** Every resource file of this folder. */
+export const RESOURCES: readonly Resource[] = [
+  documents,
+  sessions,
+  users,
+  organizations,
+  teams,
+  prototypes,
+  robots,
+  repositories,
+  repositoryPermissions,
+  stars,
+  tags,
+  manifests,
+];
