@@ -1,4 +1,7 @@
 import type { Resource } from "./rules.ts";
+import { applications } from "./application.ts";
+import { appTokens } from "./app_token.ts";
+import { authorizations } from "./authorization.ts";
 import { documents } from "./documents.ts";
 import { manifests } from "./manifest.ts";
 import { organizations } from "./organization.ts";
@@ -20,6 +23,9 @@ export const RESOURCES: readonly Resource[] = [
   organizations,
   teams,
   prototypes,
+  applications,
+  appTokens,
+  authorizations,
   robots,
   repositories,
   repositoryPermissions,

@@ -42,7 +42,7 @@ export function selectOauthApplications(sql: Sql, organizationId: number): Promi
     where a.organization_id = ${organizationId} order by a.id`;
 }
 
-/** @param organizationId only when it is theirs */
+/** @param organizationId only when it is theirs; absent: not of those that are gone or disabled */
 export async function selectOauthApplication(
   sql: Sql,
   clientId: string,
@@ -50,8 +50,8 @@ export async function selectOauthApplication(
 ): Promise<OauthApplicationRow | undefined> {
   const [row] = await sql<OauthApplicationRow[]>`
     select ${oauthApplicationColumns(sql)} from oauthapplication a join "user" o on o.id = a.organization_id
-    where a.client_id = ${clientId} and o.enabled
-      ${organizationId === undefined ? sql`` : sql`and a.organization_id = ${organizationId}`}
+    where a.client_id = ${clientId}
+      and ${organizationId === undefined ? sql`o.enabled` : sql`a.organization_id = ${organizationId}`}
     order by a.id limit 1`;
   return row;
 }
