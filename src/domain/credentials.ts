@@ -13,6 +13,7 @@ import type { Actor } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { noteUse } from "./last_use.ts";
 import { authenticateOauthToken } from "./oauth_tokens.ts";
+import { isFederatedToken, verifyFederatedToken } from "./robot_federation.ts";
 import { decryptPassword } from "./secrets.ts";
 
 export type CredentialDeps = Pick<Deps, "sql" | "config" | "secrets" | "metrics" | "log" | "now">;
@@ -134,7 +135,9 @@ async function byRobotToken(deps: CredentialDeps, username: string, token: strin
     ? await selectRobotCredential(deps.sql, username)
     : undefined;
   const stored = robot?.sealedToken == null ? "" : deps.secrets.decrypt(robot.sealedToken);
-  const matches = isSameSecret(token, stored);
+  const matches = robot !== undefined && isFederatedToken(token)
+    ? await verifyFederatedToken(deps, robot, token)
+    : isSameSecret(token, stored);
   if (robot === undefined) throw refused(unknown);
   if (!matches) throw refused("Could not find robot with specified username and supplied password.");
   // Only its holder learns more.

@@ -21,6 +21,7 @@ import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
+import { robotFederationRoutes } from "./robot_federation.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
 import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
@@ -42,6 +43,7 @@ export const API_ROUTES: readonly Route[] = [
   ...appTokenRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
+  ...robotFederationRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
   ...starRoutes,

@@ -26,12 +26,13 @@ import {
 } from "../api/client.ts";
 import { handleAccessToken } from "./access_token.ts";
 import { consentPage } from "./consent_page.ts";
+import { handleRobotToken } from "./federation.ts";
 import { localPage } from "./local_page.ts";
 import { FLOW_HEADERS, messagePage, pageResponse } from "./page.ts";
 import { type Parameters, readParameters, requireParameter } from "./parameters.ts";
 import { signInPage } from "./sign_in_page.ts";
 
-/** How people let applications act for them: all of `/oauth`, and `LOCAL_OAUTH_HANDLER`. Quay: auth.md §9. */
+/** How people let applications act for them: all of `/oauth` and `/oauth2`, and `LOCAL_OAUTH_HANDLER`. Quay: auth.md §9. */
 export function oauthRoutes(deps: Deps): Hono {
   const app = new Hono();
   app.get("/oauth/authorize", (c) => handleAuthorize(deps, c));
@@ -40,6 +41,7 @@ export function oauthRoutes(deps: Deps): Hono {
   app.post("/oauth/denyapp", (c) => handleDenial(deps, c));
   app.post("/oauth/access_token", (c) => handleAccessToken(deps, c));
   app.post("/oauth/signin", (c) => handleSignIn(deps, c));
+  app.get("/oauth2/federation/robot/token", (c) => handleRobotToken(deps, c));
   app.get(deps.config.LOCAL_OAUTH_HANDLER, (c) => handleLocalApp(deps, c));
   app.notFound((c) => failure(deps, c, new AppError("not_found", "There is no such page")));
   app.onError((error, c) => failure(deps, c, error));
