@@ -83,7 +83,7 @@ async function deliver(
       secure: port === SUBMISSIONS_PORT,
       requireTLS: config.MAIL_USE_TLS,
       ignoreTLS: !config.MAIL_USE_TLS,
-      ...(ca === undefined ? {} : { tls: { ca: [...ca] } }),
+      ...(ca === undefined || ca.length === 0 ? {} : { tls: { ca: [...ca] } }),
       greetingTimeout: SILENCE_TIMEOUT_MS,
       socketTimeout: SILENCE_TIMEOUT_MS,
       disableFileAccess: true,

@@ -4,6 +4,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { isFreshLogin, type Session } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
+import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { BodyTooLarge, readJson } from "./body.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
 import { corsHeaders } from "./cors.ts";
@@ -15,18 +16,29 @@ import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
+import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { robotFederationRoutes } from "./robot_federation.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
+import { searchRoutes } from "./search.ts";
 import { signInRoutes } from "./sign_in.ts";
 import { starRoutes } from "./star.ts";
+import { superuserKeyRoutes } from "./superuser_key.ts";
+import { superuserOrganizationRoutes } from "./superuser_organization.ts";
+import { superuserSiteRoutes } from "./superuser_site.ts";
+import { superuserUserRoutes } from "./superuser_user.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
+import { teamInviteRoutes } from "./team_invite.ts";
+import { teamSyncRoutes } from "./team_sync.ts";
+import { userNotificationRoutes } from "./user_notification.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -35,20 +47,32 @@ export const API_ROUTES: readonly Route[] = [
   ...initializeRoutes,
   ...signInRoutes,
   ...userRoutes,
+  ...userNotificationRoutes,
   ...organizationRoutes,
   ...teamRoutes,
   ...applicationRoutes,
   ...applicationTokenRoutes,
   ...authorizationRoutes,
   ...appTokenRoutes,
+  ...teamInviteRoutes,
+  ...teamSyncRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
   ...robotFederationRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...repositoryNotificationRoutes,
+  ...authorizedEmailRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...superuserUserRoutes,
+  ...superuserOrganizationRoutes,
+  ...superuserKeyRoutes,
+  ...superuserSiteRoutes,
+  ...messageRoutes,
+  ...logRoutes,
+  ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 

@@ -34,7 +34,7 @@ export const initializeRoutes: readonly Route[] = [
     },
     allowAnonymous: true,
     skipCsrf: true,
-    async handle({ deps, body, setSession }) {
+    async handle({ deps, actor, body, setSession }) {
       const { config } = deps;
       if (!config.FEATURE_USER_INITIALIZE) throw new AppError("feature_disabled", "Not Found");
       if (config.AUTHENTICATION_TYPE !== "Database") {
@@ -44,7 +44,7 @@ export const initializeRoutes: readonly Route[] = [
         );
       }
       const { username, password, email } = body;
-      const user = await createFirstUser(deps, { username, password, email });
+      const user = await createFirstUser(deps, actor, { username, password, email });
       setSession(startUserSession(user.uuid, deps.now()));
       const created = {
         username,

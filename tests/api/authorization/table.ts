@@ -3,14 +3,18 @@ import { applications } from "./application.ts";
 import { appTokens } from "./app_token.ts";
 import { authorizations } from "./authorization.ts";
 import { documents } from "./documents.ts";
+import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
+import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
+import { searches } from "./search.ts";
 import { sessions } from "./session.ts";
 import { stars } from "./star.ts";
+import { superusers } from "./superuser.ts";
 import { tags } from "./tag.ts";
 import { teams } from "./team.ts";
 import { users } from "./user.ts";
@@ -32,4 +36,9 @@ export const RESOURCES: readonly Resource[] = [
   stars,
   tags,
   manifests,
+  logs,
+  repositoryNotifications,
+  userNotifications,
+  superusers,
+  searches,
 ];

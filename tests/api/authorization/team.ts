@@ -1,5 +1,3 @@
-import { addTeamMember } from "../../../src/domain/teams.ts";
-import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 
 export const teams: Resource = {
@@ -36,7 +34,7 @@ export const teams: Resource = {
   },
   async prepare(world) {
     for (const name of ["acme", "sleepy"]) world.note(name, { org_member: "mia" });
-    await addTeamMember(world.deps, OPERATOR, { organization: "umbrella", team: "members" }, "zoe");
+    await world.call("umbrella", "PUT", "/organization/umbrella/team/members/members/zoe");
     world.note("umbrella", { org_member: "zoe" });
     world.note("nowhere", { org_member: "mia" });
   },
