@@ -14,7 +14,14 @@ export const appTokens: Resource = {
   },
   async prepare(world) {
     for (const name of Object.keys(PEOPLE)) {
-      const { token } = await createAppToken(world.deps, world.actor(name), "laptop");
+      const person = {
+        kind: "user",
+        ...world.user(name),
+        username: name,
+        scopes: "all",
+        via: "session",
+      } as const;
+      const { token } = await createAppToken(world.deps, person, "laptop");
       world.note(name, { token_uuid: token.uuid });
     }
     world.note("", { token_uuid: crypto.randomUUID() });
