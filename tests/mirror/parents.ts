@@ -1,4 +1,5 @@
 /** Registries to mirror from: Debian's docker-registry, with and without TLS and passwords. */
+import { basicHeader } from "../../src/drivers/upstream/authorization.ts";
 import { answers } from "../bench/peers.ts";
 
 export interface Parent {
@@ -57,7 +58,7 @@ export async function startParent(options: ParentOptions = {}): Promise<Parent> 
     host,
     url,
     folder,
-    authorization: password && `Basic ${btoa(`${password.username}:${password.password}`)}`,
+    authorization: password && basicHeader(password),
     async stop() {
       child.kill("SIGTERM");
       await child.status;
