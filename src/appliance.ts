@@ -1,6 +1,7 @@
 import { composeDeps } from "./app.ts";
 import { backgroundWork, ORPHAN_AGE_MS } from "./background_work.ts";
 import type { Deps } from "./domain/deps.ts";
+import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";
 import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
 import {
@@ -207,7 +208,10 @@ async function advise({ config, sql }: Deps, [first]: readonly ListenerSpec[], l
  * a client whose upload a crash cut off resumes at once, and every file without a session is a leftover.
  */
 async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
-  if (!otherNodesServe) await endLeases(deps.sql);
+  if (!otherNodesServe) {
+    await endLeases(deps.sql);
+    await endDigestClaims(deps.sql);
+  }
   await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });
 }
 

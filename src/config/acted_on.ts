@@ -124,7 +124,16 @@ export const NOT_NEEDED: Readonly<Partial<Record<ConfigKey, string>>> = {
 };
 
 /** Storage engines that a location may be written to today; the schema knows the others (`storage_engines.ts`). */
-export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set(["LocalStorage"]);
+export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set([
+  "LocalStorage",
+  "S3Storage",
+  "STSS3Storage",
+  "CloudFrontedS3Storage",
+  "RadosGWStorage",
+  "RHOCSStorage",
+  "IBMCloudStorage",
+  "GoogleCloudStorage",
+]);
 
 /** Values of AUTHENTICATION_TYPE that work today. */
 export const AVAILABLE_AUTHENTICATION: ReadonlySet<string> = new Set(["Database", "AppToken"]);

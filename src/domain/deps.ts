@@ -1,6 +1,6 @@
 import type { Config } from "../config/schema.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
-import type { StorageLocation } from "../drivers/storage/driver.ts";
+import type { Storage } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
@@ -10,8 +10,8 @@ import type { SecretBox } from "./secrets.ts";
 export interface Deps {
   readonly sql: Pool;
   readonly config: Config;
-  /** The engine that new blobs are written to, under its name. */
-  readonly storage: StorageLocation;
+  /** The engine that new blobs are written to, under its name; with the site's others. */
+  readonly storage: Storage;
   readonly secrets: SecretBox;
   /** Certificate authorities that outgoing connections trust besides the public ones: PEM (`extra_ca_certs/`). */
   readonly authorities: readonly string[];

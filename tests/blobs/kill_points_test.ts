@@ -76,6 +76,7 @@ async function restart(registry: TestRegistry): Promise<void> {
   Object.assign(registry.deps, { uploads: createUploadWorkspace() });
   await registry.sql`update blobupload set lease_expires_at = now() at time zone 'utc' - interval '1 second'
     where lease_token is not null`;
+  await registry.sql`delete from blobclaim`;
 }
 
 const WAYS: Record<string, (registry: TestRegistry) => Promise<void>> = {

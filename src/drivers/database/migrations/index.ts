@@ -8,6 +8,7 @@ import sequences from "./0007_sequences.sql" with { type: "text" };
 import uploadSessions from "./0008_upload_sessions.sql" with { type: "text" };
 import tagHistory from "./0009_tag_history.sql" with { type: "text" };
 import tagNameSearch from "./0010_tag_name_search.sql" with { type: "text" };
+import blobClaims from "./0026_blob_claims.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -21,4 +22,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0008_upload_sessions", text: uploadSessions },
   { name: "0009_tag_history", text: tagHistory },
   { name: "0010_tag_name_search", text: tagNameSearch },
+  { name: "0026_blob_claims", text: blobClaims },
 ];

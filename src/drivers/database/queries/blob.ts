@@ -1,5 +1,5 @@
 import type { Digest } from "../../../oci/digest.ts";
-import type { Sql, Transaction } from "../postgres.ts";
+import type { Sql } from "../postgres.ts";
 
 /** A finished blob: a row of `imagestorage`. */
 export interface BlobRow {
@@ -96,14 +96,6 @@ function manifestIsAlive(sql: Sql) {
     select 1 from family f join tag t on t.manifest_id = f.id
     where t.lifetime_end_ms is null or t.lifetime_end_ms > extract(epoch from now()) * 1000
   )`;
-}
-
-/**
- * Until the transaction ends nobody else stores, links or collects a blob of that digest. Held by the end of an
- * upload and by garbage collection: see `domain/uploads.ts`.
- */
-export async function lockDigest(tx: Transaction, digest: Digest): Promise<void> {
-  await tx`select pg_advisory_xact_lock(hashtextextended(${digest}, 3))`;
 }
 
 /** Of `digests` those that any row of `imagestorage` names, readable or not. */
