@@ -2,6 +2,7 @@
  * A real Ceph RADOS Gateway for tests: one a process, started by the first who asks, gone with the process. Tests name what
  * it needs with {@link RGW_NEEDS}.
  */
+import { issueServerCertificate, makeAuthority } from "../../src/config/certificates.ts";
 import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { createS3Driver, type S3Driver, type S3Options } from "../../src/drivers/storage/s3/s3.ts";
 import { S3Client } from "../../src/drivers/storage/s3/client.ts";
@@ -17,8 +18,11 @@ export const ROLE_ARN = "arn:aws:iam:::role/quaylet-role";
 export const DNS_NAME = "rgw.test";
 
 export interface Rgw {
+  /** Plain HTTP; TLS is on the next one. */
   readonly port: number;
   readonly dir: string;
+  /** PEM of the authority that signed its certificate. */
+  readonly authority: string;
 }
 
 let running: Promise<Rgw> | undefined;
@@ -35,18 +39,25 @@ export async function startRgw(): Promise<Rgw & { stop(): void }> {
     new Deno.Command("rm", { args: ["-rf", dir] }).outputSync();
   };
   globalThis.addEventListener("unload", stop);
+  const authority = await makeAuthority("RGW's authority", Date.now());
+  const { cert, key } = await issueServerCertificate(
+    authority,
+    ["localhost", "127.0.0.1", "::1"],
+    Date.now(),
+  );
+  await Deno.writeTextFile(`${dir}/tls.pem`, cert + key);
   for (let attempt = 1;; attempt++) {
     const port = await freePorts();
-    const { success, stderr } = await new Deno.Command(TOOL, {
+    const { success } = await new Deno.Command(TOOL, {
       args: ["start", dir, String(port)],
       env: { RGW_DNS_NAME: DNS_NAME },
       stdout: "null",
       // A pipe would stay open as long as the daemons.
       stderr: "null",
-    }).output().then(({ success }) => ({ success, stderr: dir }));
-    if (success) return { port, dir, stop };
+    }).output();
+    if (success) return { port, dir, authority: authority.cert, stop };
     new Deno.Command(TOOL, { args: ["stop", dir] }).outputSync();
-    if (attempt === 3) throw new Error(`no Ceph RGW: see ${stderr}`);
+    if (attempt === 3) throw new Error(`no Ceph RGW: see ${dir}`);
   }
 }
 

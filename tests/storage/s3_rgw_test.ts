@@ -1,4 +1,7 @@
+import assert from "node:assert/strict";
+import { reasonOf } from "../../src/domain/blob_reading.ts";
 import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
+import { test } from "../skip.ts";
 import { storageDriverSuite } from "./driver_suite.ts";
 import { ACCESS_KEY, DNS_NAME, driverOf, freshBucket, rgw, RGW_NEEDS, ROLE_ARN, SECRET_KEY } from "./rgw.ts";
 
@@ -34,3 +37,22 @@ for (const [name, overrides, only] of WAYS) {
     return { driver, [Symbol.asyncDispose]: () => driver.close() };
   }, { needs: RGW_NEEDS, ...(only && { only }) });
 }
+
+test({
+  name:
+    "RGW over TLS with an authority of its own, IPv4 and IPv6: trusted when it is named, refused in words when not",
+  needs: RGW_NEEDS,
+  async fn() {
+    const { port, authority } = await rgw();
+    for (const host of ["127.0.0.1", "[::1]"]) {
+      const settings = await freshBucket({ endpoint: new URL(`https://${host}:${port + 1}`) });
+      const trusting = driverOf(settings, { authorities: [authority] });
+      await trusting.probe().finally(() => trusting.close());
+      const other = driverOf(settings);
+      await assert.rejects(
+        () => other.probe().finally(() => other.close()),
+        (error) => /certificate of .* is not trusted.*extra_ca_certs/.test(reasonOf(error)),
+      );
+    }
+  },
+});

@@ -111,4 +111,6 @@ export interface Storage extends StorageLocation {
 export interface StorageLocation {
   readonly name: string;
   readonly driver: StorageDriver;
+  /** True while its failures keep it from being asked at all; absent where there is no other to ask. */
+  readonly isDown?: () => boolean;
 }

@@ -1,6 +1,7 @@
 import type { Config } from "../../config/schema.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import { isTracing, tracedStorage } from "../../lib/telemetry.ts";
+import { withBreaker } from "./breaker.ts";
 import type { Storage, StorageDriver, StorageLocation } from "./driver.ts";
 import { createFilesystemDriver } from "./filesystem.ts";
 
@@ -32,7 +33,8 @@ export async function openStorage(config: Config, options: OpenStorageOptions): 
   for (const name of names) {
     const driver = await openLocation(config, name, options);
     opened.push(driver);
-    locations.push({ name, driver: isTracing() ? tracedStorage(driver, name) : driver });
+    const traced = isTracing() ? tracedStorage(driver, name) : driver;
+    locations.push({ name, ...(names.length > 1 ? withBreaker(name, traced) : { driver: traced }) });
   }
   const [first, ...others] = locations;
   if (first === undefined) throw new Error("DISTRIBUTED_STORAGE_CONFIG names no engine");

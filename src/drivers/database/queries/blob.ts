@@ -206,3 +206,13 @@ export async function hideBlob(sql: Sql, repositoryId: number, blobId: number): 
     update manifestblob set hidden = true
     where repository_id = ${repositoryId} and blob_id = ${blobId} and not hidden`;
 }
+
+/** Names of the locations that have the digest's object, as far as is recorded. */
+export async function selectPlacements(sql: Sql, digest: Digest): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select l.name from imagestorage s
+    join imagestorageplacement p on p.storage_id = s.id
+    join imagestoragelocation l on l.id = p.location_id
+    where s.content_checksum = ${digest}`;
+  return rows.map(({ name }) => name);
+}

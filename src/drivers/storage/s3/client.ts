@@ -14,7 +14,7 @@ export interface S3Request {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal | undefined;
-  /** How long the store may take beside the transfer of the body; {@link ANSWER_MS} without it. */
+  /** How long the store may take beside the transfer of the body; the client's usual time without it. */
   readonly answerMs?: number;
   /** Tries in all; {@link TRIES} without it. */
   readonly tries?: number;
@@ -57,6 +57,7 @@ export class S3Client {
     private readonly transport: Transport,
     private readonly credentials: CredentialStore,
     private readonly now: () => number,
+    private readonly usualAnswerMs = ANSWER_MS,
   ) {
     this.#signer = new Signer("s3", settings.region);
     this.#base = baseOf(settings);
@@ -117,7 +118,7 @@ export class S3Client {
   }
 
   async #sendOnce(request: S3Request, payloadHash: string): Promise<WireAnswer> {
-    const { method, body, signal, answerMs = ANSWER_MS } = request;
+    const { method, body, signal, answerMs = this.usualAnswerMs } = request;
     const url = this.#urlOf(request);
     const credentials = await this.credentials.get();
     const headers = await this.#signer.sign(

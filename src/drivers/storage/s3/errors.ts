@@ -92,6 +92,9 @@ export function connectionWords(host: string, error: unknown): string {
       return `${host} broke the connection off`;
   }
   const text = messageOf(error);
+  if (/wrong version number|InvalidContentType/.test(text)) {
+    return `${host} does not speak TLS: set is_secure: false, or correct the port`;
+  }
   if (/certificate|CERT|self.signed|UnknownIssuer|issuer/i.test(`${code} ${text}`)) {
     return `the certificate of ${host} is not trusted (${text}); put its authority into extra_ca_certs/`;
   }

@@ -5,8 +5,9 @@ import { headerOf, type WireAnswer } from "./transport.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Goes on after a break, as long as each new answer brings something. */
+/** Goes on after a break, as long as answers bring something worth another request. */
 const FRUITLESS_TRIES = 3;
+const FRUIT_BYTES = 1 << 18;
 
 /**
  * Bytes `[offset, offset + length)` of an object. When the answer breaks off, or ends early, the rest is asked for: the
@@ -60,8 +61,11 @@ export async function streamObject(
   let reader: AsyncIterator<Uint8Array> = first.body[Symbol.asyncIterator]();
   let sentBytes = 0;
   let fruitless = 0;
+  let openedAt = 0;
   const goOn = async (cause: unknown): Promise<void> => {
-    if (++fruitless > FRUITLESS_TRIES || either.aborted) {
+    fruitless = sentBytes - openedAt >= FRUIT_BYTES ? 1 : fruitless + 1;
+    openedAt = sentBytes;
+    if (fruitless > FRUITLESS_TRIES || either.aborted) {
       throw asStorageError(new Error(connectionWords(client.host, cause), { cause }));
     }
     reader = (await open(offset + sentBytes, etag)).body[Symbol.asyncIterator]();
@@ -79,7 +83,6 @@ export async function streamObject(
         }
         if (!next.done && next.value.length === 0) continue;
         if (!next.done) {
-          fruitless = 0;
           const left = Number.isNaN(wantedBytes) ? next.value.length : wantedBytes - sentBytes;
           const bytes = next.value.subarray(0, left) as Bytes;
           sentBytes += bytes.length;

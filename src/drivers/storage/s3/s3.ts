@@ -24,6 +24,8 @@ export interface S3Options {
   /** PEM of the key that signs CloudFront's addresses. */
   readonly cloudFrontKey?: string | undefined;
   readonly now?: () => number;
+  /** How long the store may take to begin an answer. */
+  readonly answerMs?: number;
   /** Memory for parts, in bytes. */
   readonly memoryBytes?: number;
 }
@@ -46,7 +48,7 @@ export function createS3Driver(options: S3Options): S3Driver {
   const { settings, events, now = Date.now } = options;
   const transport = createTransport(options.authorities, options.lookup);
   const credentials = new CredentialStore(settings.credentials, transport, now);
-  const client = new S3Client(settings, transport, credentials, now);
+  const client = new S3Client(settings, transport, credentials, now, options.answerMs);
   const threads = Math.min(4, navigator.hardwareConcurrency);
   const memoryBytes = options.memoryBytes ?? MEMORY_BYTES / threads;
   const pool = new PartPool(
