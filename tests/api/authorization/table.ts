@@ -2,6 +2,7 @@ import type { Resource } from "./rules.ts";
 import { applications } from "./application.ts";
 import { appTokens } from "./app_token.ts";
 import { authorizations } from "./authorization.ts";
+import { authorizedEmails } from "./authorized_email.ts";
 import { documents } from "./documents.ts";
 import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
@@ -33,6 +34,7 @@ export const RESOURCES: readonly Resource[] = [
   robots,
   repositories,
   repositoryPermissions,
+  authorizedEmails,
   stars,
   tags,
   manifests,
