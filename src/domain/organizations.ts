@@ -22,7 +22,7 @@ import type { Deps } from "./deps.ts";
 import type { LogKind } from "./log_kinds.ts";
 import { checkAccountName } from "./names.ts";
 import { removeNamespace } from "./namespace_removal.ts";
-import { canAdministerNamespace, isOperator, refusal, requirePerson } from "./rights.ts";
+import { canAdministerNamespace, hasScope, isOperator, refusal, requirePerson } from "./rights.ts";
 
 /** The team that every organization starts with. */
 const OWNERS = "owners";
@@ -194,7 +194,8 @@ export async function describeOrganization(
   const organization = await findOrganization(deps, name);
   const userId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
   const isAdmin = await canAdministerNamespace(deps, actor, organization);
-  const isMember = userId !== null && await isOrganizationMember(deps.sql, organization.id, userId);
+  const isMember = userId !== null && hasScope(actor, "org:admin") &&
+    await isOrganizationMember(deps.sql, organization.id, userId);
   const seesTeams = isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor);
   const teams = seesTeams ? await selectTeams(deps.sql, organization.id, userId) : undefined;
   return { organization, isAdmin, isMember, teams };

@@ -131,3 +131,17 @@ Deno.test("$oauthtoken, $app at the registry: what the bearer token says is what
     }
   });
 });
+
+Deno.test("GET /organization/{org}: a token without org:admin sees what strangers see", async () => {
+  await withWorld({}, async (world) => {
+    for (const [username, who] of [["alice", "administrator"], ["carol", "member"]] as const) {
+      for (const scope of SCOPES) {
+        const script = await world.scriptOf(username, [scope]);
+        const { is_member, is_admin, teams } = await script.expect(200, "GET", "/organization/acme");
+        const inside = scope === "org:admin";
+        expect([who, scope, is_member, is_admin, teams !== undefined])
+          .toEqual([who, scope, inside, inside && username === "alice", inside]);
+      }
+    }
+  });
+});
