@@ -32,6 +32,7 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "PAGE_TOKEN_KEY",
   "DISTRIBUTED_STORAGE_CONFIG",
   "DISTRIBUTED_STORAGE_PREFERENCE",
+  "FEATURE_PROXY_STORAGE",
   "CLEAN_BLOB_UPLOAD_FOLDER",
   "BLOBUPLOAD_CLEANUP_FREQUENCY",
   "BLOBUPLOAD_DELETION_DATE_THRESHOLD",
@@ -70,6 +71,12 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "ROBOTS_DISALLOW",
   "ROBOTS_WHITELIST",
   "FEATURE_APP_SPECIFIC_TOKENS",
+  "APP_SPECIFIC_TOKEN_EXPIRATION",
+  "EXPIRED_APP_SPECIFIC_TOKEN_GC",
+  "FEATURE_ASSIGN_OAUTH_TOKEN",
+  "OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT",
+  "LOCAL_OAUTH_HANDLER",
+  "DIRECT_OAUTH_CLIENTID_WHITELIST",
   "CREATE_PRIVATE_REPO_ON_PUSH",
   "CREATE_NAMESPACE_ON_PUSH",
   "FEATURE_EXTENDED_REPOSITORY_NAMES",
@@ -166,7 +173,16 @@ export const NOT_NEEDED: Readonly<Partial<Record<ConfigKey, string>>> = {
 };
 
 /** Storage engines that a location may be written to today; the schema knows the others (`storage_engines.ts`). */
-export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set(["LocalStorage"]);
+export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set([
+  "LocalStorage",
+  "S3Storage",
+  "STSS3Storage",
+  "CloudFrontedS3Storage",
+  "RadosGWStorage",
+  "RHOCSStorage",
+  "IBMCloudStorage",
+  "GoogleCloudStorage",
+]);
 
 /** Values of AUTHENTICATION_TYPE that work today. */
 export const AVAILABLE_AUTHENTICATION: ReadonlySet<string> = new Set(["Database", "AppToken"]);
