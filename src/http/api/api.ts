@@ -4,6 +4,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { isFreshLogin, type Session } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
+import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { BodyTooLarge, readJson } from "./body.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
 import { corsHeaders } from "./cors.ts";
@@ -51,6 +52,7 @@ export const API_ROUTES: readonly Route[] = [
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
   ...repositoryNotificationRoutes,
+  ...authorizedEmailRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
