@@ -186,8 +186,8 @@ Deno.test("errors: Quay's shape, and its explanation", async () => {
   await withEmptySite({}, async (site) => {
     const error = await site.stranger().expect(404, "GET", "/organization/nowhere");
     expect(error).toEqual({
-      detail: "Organization not found",
-      error_message: "Organization not found",
+      detail: "Not Found",
+      error_message: "Not Found",
       error_type: "not_found",
       title: "not_found",
       type: "http://registry.test/api/v1/error/not_found",
