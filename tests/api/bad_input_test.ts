@@ -123,7 +123,7 @@ Deno.test("trailing slashes: the other form is answered 308, with its query", as
       const response = await alice.api(method, path);
       expect([path, response.status, response.headers.get("Location")]).toEqual([path, 308, location]);
     }
-    const wrongMethod = await alice.api("DELETE", "/user/");
+    const wrongMethod = await alice.api("DELETE", "/user/robots");
     expect(wrongMethod.status).toBe(405);
     expect(wrongMethod.headers.get("Allow")).toBe("GET, OPTIONS");
     await wrongMethod.body?.cancel();
