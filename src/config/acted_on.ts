@@ -32,6 +32,7 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "PAGE_TOKEN_KEY",
   "DISTRIBUTED_STORAGE_CONFIG",
   "DISTRIBUTED_STORAGE_PREFERENCE",
+  "FEATURE_PROXY_STORAGE",
   "CLEAN_BLOB_UPLOAD_FOLDER",
   "BLOBUPLOAD_CLEANUP_FREQUENCY",
   "BLOBUPLOAD_DELETION_DATE_THRESHOLD",
@@ -70,6 +71,12 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "ROBOTS_DISALLOW",
   "ROBOTS_WHITELIST",
   "FEATURE_APP_SPECIFIC_TOKENS",
+  "APP_SPECIFIC_TOKEN_EXPIRATION",
+  "EXPIRED_APP_SPECIFIC_TOKEN_GC",
+  "FEATURE_ASSIGN_OAUTH_TOKEN",
+  "OAUTH_APPLICATION_MAXIMUM_TOKEN_COUNT",
+  "LOCAL_OAUTH_HANDLER",
+  "DIRECT_OAUTH_CLIENTID_WHITELIST",
   "CREATE_PRIVATE_REPO_ON_PUSH",
   "CREATE_NAMESPACE_ON_PUSH",
   "FEATURE_EXTENDED_REPOSITORY_NAMES",
@@ -83,6 +90,12 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "LABELED_EXPIRATION_MAXIMUM",
   "LABEL_KEY_RESERVED_PREFIXES",
   "PERMANENTLY_DELETE_TAGS",
+  "FEATURE_REPO_MIRROR",
+  "REPO_MIRROR_INTERVAL",
+  "REPO_MIRROR_PARALLEL",
+  "REPO_MIRROR_ROLLBACK",
+  "REPO_MIRROR_MAX_MANIFEST_LIST_SIZE",
+  "REPO_MIRROR_MAX_MANIFEST_ENTRIES",
   "PUSH_TEMP_TAG_EXPIRATION_SEC",
   "FEATURE_GENERAL_OCI_SUPPORT",
   "FEATURE_HELM_OCI_SUPPORT",
@@ -133,6 +146,9 @@ export const NOT_NEEDED: Readonly<Partial<Record<ConfigKey, string>>> = {
   BUILDLOGS_REDIS: NO_REDIS,
   USER_EVENTS_REDIS: NO_REDIS,
   PULL_METRICS_REDIS: NO_REDIS,
+  REPO_MIRROR_SERVER_HOSTNAME: "Mirrors write into storage, without a detour over the network.",
+  REPO_MIRROR_TLS_VERIFY: "Mirrors write into storage, without a detour over the network.",
+  REPO_MIRROR_TAG_ROLLBACK_PAGE_SIZE: "A failed run has not touched any tag: there is nothing to roll back.",
   DATA_MODEL_CACHE_CONFIG: "Quaylet caches in its own memory.",
   DB_CONNECTION_POOLING: "Quaylet always pools its connections.",
   GREENLET_TRACING: "There are no greenlets to trace.",
@@ -157,7 +173,16 @@ export const NOT_NEEDED: Readonly<Partial<Record<ConfigKey, string>>> = {
 };
 
 /** Storage engines that a location may be written to today; the schema knows the others (`storage_engines.ts`). */
-export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set(["LocalStorage"]);
+export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set([
+  "LocalStorage",
+  "S3Storage",
+  "STSS3Storage",
+  "CloudFrontedS3Storage",
+  "RadosGWStorage",
+  "RHOCSStorage",
+  "IBMCloudStorage",
+  "GoogleCloudStorage",
+]);
 
 /** Values of AUTHENTICATION_TYPE that work today. */
 export const AVAILABLE_AUTHENTICATION: ReadonlySet<string> = new Set(["Database", "AppToken"]);

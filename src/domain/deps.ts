@@ -1,7 +1,8 @@
 import type { Config } from "../config/schema.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
 import type { MailDriver } from "../drivers/mail/driver.ts";
-import type { StorageLocation } from "../drivers/storage/driver.ts";
+import type { ConnectUpstream } from "../drivers/upstream/driver.ts";
+import type { Storage } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
@@ -12,13 +13,15 @@ import type { SecretBox } from "./secrets.ts";
 export interface Deps {
   readonly sql: Pool;
   readonly config: Config;
-  /** The engine that new blobs are written to, under its name. */
-  readonly storage: StorageLocation;
+  /** The engine that new blobs are written to, under its name; with the site's others. */
+  readonly storage: Storage;
   /** Refuses with `mail_failed` when `FEATURE_MAILING` is false. Network: never inside a transaction. */
   readonly mail: MailDriver;
   readonly secrets: SecretBox;
   /** Certificate authorities that outgoing connections trust besides the public ones: PEM (`extra_ca_certs/`). */
   readonly authorities: readonly string[];
+  /** Opens other registries. */
+  readonly upstream: ConnectUpstream;
   /**
    * Changes to what a repository's references mean, by repository id: whoever commits one tells it here before answering.
    * Absent when other nodes share the database: then nothing may be remembered.
