@@ -85,7 +85,7 @@ async function ownerOfNew(
 export async function findOrganization(deps: Pick<Deps, "sql">, name: string): Promise<UserRow> {
   const account = await selectNamespace(deps.sql, name);
   if (account === undefined || !account.organization) {
-    throw new AppError("not_found", "Organization not found");
+    throw new AppError("not_found", "Not Found");
   }
   return account;
 }
@@ -103,7 +103,7 @@ export async function openOrganization(
   const found = account !== undefined && account.organization ? account : undefined;
   const asked = found ?? { id: -1, username: name, organization: true };
   if (!await canAdministerNamespace(deps, actor, asked)) throw refusal(actor);
-  if (found === undefined) throw new AppError("not_found", "Organization not found");
+  if (found === undefined) throw new AppError("not_found", "Not Found");
   return found;
 }
 
