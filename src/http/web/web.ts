@@ -4,6 +4,7 @@ import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
 import { appCapabilities } from "./app_capabilities.ts";
 import { clientConfig } from "./client_config.ts";
+import { exportedLogRoutes } from "./exported_logs.ts";
 import { mailLinkRoutes } from "./mail_links.ts";
 
 /** What browsers need besides the API and the pages: how the site is set up, and the CSRF token of their session. */
@@ -27,5 +28,5 @@ export function webRoutes(deps: Deps): Hono {
     c.header("Cache-Control", "no-store");
     return c.json({ csrf_token: session.csrfToken });
   });
-  return app.route("/", mailLinkRoutes(deps));
+  return app.route("/", mailLinkRoutes(deps)).route("/", exportedLogRoutes(deps));
 }
