@@ -7,10 +7,10 @@ import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
 import { ActionBuffer } from "./domain/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
+import { storeActions } from "./domain/log_counts.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
-import { insertLogEntries } from "./drivers/database/queries/log_entry.ts";
 import type { StorageLocation } from "./drivers/storage/driver.ts";
 import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
@@ -42,7 +42,7 @@ export async function composeDeps(
   const traced = isTracing();
   const log = createLogger(settings.logging).with({ thread: name });
   const actions = new ActionBuffer({
-    write: (entries) => insertLogEntries(pool, entries),
+    write: (entries) => storeActions({ sql: pool, now: Date.now }, entries),
     log,
     waitMs: ACTIONS_WAIT_MS,
   });

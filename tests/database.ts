@@ -7,13 +7,13 @@ import { defaultConfig } from "../src/config/schema.ts";
 import type { Config } from "../src/config/schema.ts";
 import { ActionBuffer } from "../src/domain/action_buffer.ts";
 import type { Deps } from "../src/domain/deps.ts";
+import { storeActions } from "../src/domain/log_counts.ts";
 import { createSecretBox } from "../src/domain/secrets.ts";
 import { startEmbedded } from "../src/drivers/database/embedded.ts";
 import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../src/drivers/database/migrate.ts";
 import type { Mail, MailDriver } from "../src/drivers/mail/driver.ts";
 import { type DatabaseTarget, openPool, type Pool } from "../src/drivers/database/postgres.ts";
-import { insertLogEntries } from "../src/drivers/database/queries/log_entry.ts";
 import { createMemoryDriver } from "../src/drivers/storage/memory.ts";
 import type { Logger } from "../src/lib/logger.ts";
 import { createMetrics } from "../src/lib/metrics.ts";
@@ -165,7 +165,10 @@ export function testDeps(
     authorities: [],
     changes: undefined,
     // No timer: a test that looks at what was recorded says `flush` first.
-    actions: new ActionBuffer({ write: (entries) => insertLogEntries(sql, entries), log: silentLogger }),
+    actions: new ActionBuffer({
+      write: (entries) => storeActions({ sql, now: Date.now }, entries),
+      log: silentLogger,
+    }),
     metrics: createMetrics(),
     log: silentLogger,
     now: Date.now,

@@ -1,7 +1,7 @@
 /** Addresses whose owners allowed notifications of a repository. */
 import {
-  type AuthorizedEmail,
-  confirmAuthorizedEmailByCode,
+  type AuthorizedEmailRow,
+  confirmAuthorizedEmail as confirmByCode,
   insertAuthorizedEmail,
   selectAuthorizedEmail,
 } from "../drivers/database/queries/authorized_email.ts";
@@ -12,7 +12,7 @@ import { sendRepositoryMailAuthorization } from "./mails.ts";
 import { isEmail } from "./names.ts";
 import { openRepository } from "./repositories.ts";
 
-export type { AuthorizedEmail };
+export type { AuthorizedEmailRow };
 
 /**
  * @param actor administrator of the repository
@@ -23,7 +23,7 @@ export async function getAuthorizedEmail(
   actor: Actor,
   path: { namespace: string; name: string },
   email: string,
-): Promise<AuthorizedEmail> {
+): Promise<AuthorizedEmailRow> {
   requireMailing(deps);
   const repository = await openRepository(deps, actor, path, "admin");
   const found = await selectAuthorizedEmail(deps.sql, repository.id, email);
@@ -42,11 +42,11 @@ export async function requestAuthorizedEmail(
   actor: Actor,
   path: { namespace: string; name: string },
   email: string,
-): Promise<AuthorizedEmail> {
+): Promise<AuthorizedEmailRow> {
   requireMailing(deps);
   const repository = await openRepository(deps, actor, path, "admin");
   if (!isEmail(email)) throw new AppError("invalid_request", "Invalid email address");
-  await insertAuthorizedEmail(deps.sql, repository.id, email);
+  await insertAuthorizedEmail(deps.sql, { repositoryId: repository.id, email, code: crypto.randomUUID() });
   const found = await selectAuthorizedEmail(deps.sql, repository.id, email);
   if (found === undefined) throw new AppError("not_found", "Repository not found");
   if (!found.confirmed) await sendRepositoryMailAuthorization(deps, email, path, found.code);
@@ -58,9 +58,7 @@ export async function confirmAuthorizedEmail(
   { sql }: Pick<Deps, "sql">,
   code: string,
 ): Promise<{ email: string; namespace: string; repository: string }> {
-  const confirmed = /^[0-9A-Za-z-]{1,255}$/.test(code)
-    ? await confirmAuthorizedEmailByCode(sql, code)
-    : undefined;
+  const confirmed = /^[0-9A-Za-z-]{1,255}$/.test(code) ? await confirmByCode(sql, code) : undefined;
   if (confirmed === undefined) throw new AppError("invalid_request", "This code is invalid.");
   return confirmed;
 }

@@ -35,8 +35,8 @@ export function dumpConfig(
   actor: Actor,
   env: Readonly<Record<string, string>>,
 ): ConfigDump {
-  requireSuperuser(deps.config, actor);
   if (!deps.config.FEATURE_SUPERUSER_CONFIGDUMP) throw new AppError("feature_disabled", "Not Found");
+  requireSuperuser(deps.config, actor);
   return {
     config: masked(deps.config),
     warning: withoutEffect(deps.config),

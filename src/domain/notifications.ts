@@ -1,6 +1,6 @@
 /** Tells people what happened: the one place that other parts of the product call. Delivery is `notification_delivery.ts`. */
 import type { Sql } from "../drivers/database/postgres.ts";
-import { insertQueueItems } from "../drivers/database/queries/queue.ts";
+import { insertQueueItems, type NewQueueItem } from "../drivers/database/queries/queue.ts";
 import {
   type ActiveNotification,
   selectActiveNotifications,
@@ -60,27 +60,44 @@ export async function queueNotifications(
   active: readonly ActiveNotification[],
   data: EventData,
 ): Promise<number> {
-  const wanting = active.filter(({ eventConfig }) => wantsEvent(event, eventConfig, data));
+  const wanting = active.filter(({ eventConfig }) => wantsEvent(event, readConfig(eventConfig), data));
   if (wanting.length === 0) return 0;
-  const nowMs = deps.now();
   await insertQueueItems(
     deps.sql,
-    wanting.map(({ uuid, namespace, repository }) => {
-      const body: QueuedNotification = {
-        notification_uuid: uuid,
-        event_data: eventBody(deps.config, { namespace, name: repository }, data),
-        performer_data: {},
-      };
-      return {
-        queueName: `${NOTIFICATION_QUEUE}/${namespace}/${repository}/${event}/`,
-        body: JSON.stringify(body),
-        nowMs,
-        retries: TRIES,
-      };
-    }),
+    wanting.map((notification) => queuedItem(deps, notification, event, data)),
   );
-  deps.metrics.queueItemPuts.labels(NOTIFICATION_QUEUE).inc(wanting.length);
   return wanting.length;
+}
+
+/** What to put into the queue for one notification. Counts it as put. */
+export function queuedItem(
+  { config, metrics, now }: Pick<Deps, "config" | "metrics" | "now">,
+  { uuid, namespace, repository }: Omit<ActiveNotification, "eventConfig">,
+  event: RepositoryEvent,
+  data: EventData,
+): NewQueueItem {
+  const body: QueuedNotification = {
+    notification_uuid: uuid,
+    event_data: eventBody(config, { namespace, name: repository }, data),
+    performer_data: {},
+  };
+  metrics.queueItemPuts.labels(NOTIFICATION_QUEUE).inc();
+  return {
+    queueName: `${NOTIFICATION_QUEUE}/${namespace}/${repository}/${event}/`,
+    body: JSON.stringify(body),
+    nowMs: now(),
+    retries: TRIES,
+  };
+}
+
+/** A notification's `config_json` or `event_config_json`; empty where a foreign writer has left something else. */
+export function readConfig(json: string): EventData {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null ? value as EventData : {};
+  } catch {
+    return {};
+  }
 }
 
 export interface UserNotification {

@@ -36,8 +36,8 @@ export async function listAllAppTokens(
   actor: Actor,
   { expiring }: { expiring: boolean },
 ): Promise<AppTokenListing[]> {
-  requireSuperuserOrReader(deps.config, actor);
   if (!deps.config.FEATURE_APP_SPECIFIC_TOKENS) throw new AppError("feature_disabled", "Not Found");
+  requireSuperuserOrReader(deps.config, actor);
   const nowMs = deps.now();
   const expiringBeforeMs = expiring ? nowMs + EXPIRING_MS : undefined;
   return await selectAllAppTokens(deps.sql, { nowMs, expiringBeforeMs, limit: MOST_TOKENS });

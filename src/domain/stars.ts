@@ -79,7 +79,7 @@ export async function repositoryExtras(
   const [starred, modified, popularity] = await Promise.all([
     actor.kind === "user" ? selectStarredAmong(sql, actor.id, ids) : undefined,
     wanted.lastModified ? selectLastModified(sql, ids, now()) : [],
-    wanted.popularity ? selectPopularity(sql, ids) : [],
+    wanted.popularity ? selectPopularity(sql, ids, now()) : [],
   ]);
   return {
     starred: starred === undefined ? undefined : new Set(starred),

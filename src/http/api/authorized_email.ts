@@ -1,6 +1,6 @@
 import * as z from "zod";
 import {
-  type AuthorizedEmail,
+  type AuthorizedEmailRow,
   getAuthorizedEmail,
   requestAuthorizedEmail,
 } from "../../domain/authorized_emails.ts";
@@ -23,7 +23,7 @@ export const authorizedEmailRoutes: readonly Route[] = [
     responses: { 200: authorizedEmailSchema },
     async handle({ deps, actor, params }) {
       const path = repositoryPath(params.repository);
-      return reply(view(path, await getAuthorizedEmail(deps, actor, path, params.email)));
+      return reply(view(await getAuthorizedEmail(deps, actor, path, params.email)));
     },
   }),
   defineRoute({
@@ -35,14 +35,12 @@ export const authorizedEmailRoutes: readonly Route[] = [
     responses: { 200: authorizedEmailSchema },
     async handle({ deps, actor, params }) {
       const path = repositoryPath(params.repository);
-      return reply(view(path, await requestAuthorizedEmail(deps, actor, path, params.email)));
+      return reply(view(await requestAuthorizedEmail(deps, actor, path, params.email)));
     },
   }),
 ];
 
-function view(
-  { namespace, name: repository }: { namespace: string; name: string },
-  { email, confirmed }: AuthorizedEmail,
-): z.infer<typeof authorizedEmailSchema> {
+function view(row: AuthorizedEmailRow): z.infer<typeof authorizedEmailSchema> {
+  const { email, repository, namespace, confirmed } = row;
   return { email, repository, namespace, confirmed };
 }

@@ -26,7 +26,11 @@ export const authorizedEmails: Resource = {
     for (const { namespace, repository: name } of existing("repository")) {
       const repository = await findRepository(deps.sql, namespace, name ?? "");
       if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
-      await insertAuthorizedEmail(deps.sql, repository.id, asked.email);
+      await insertAuthorizedEmail(deps.sql, {
+        repositoryId: repository.id,
+        ...asked,
+        code: crypto.randomUUID(),
+      });
     }
   },
 };

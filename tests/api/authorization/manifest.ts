@@ -1,7 +1,3 @@
-import { addLabel } from "../../../src/domain/manifest_labels.ts";
-import { findManifest } from "../../../src/domain/manifest_view.ts";
-import { findRepository } from "../../../src/domain/repositories.ts";
-import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -40,22 +36,15 @@ export const manifests: Resource = {
     },
   },
   async prepare(world) {
-    const { deps } = world;
-    for (const { namespace, repository: name } of existing("repository")) {
-      const repository = await findRepository(deps.sql, namespace, name ?? "");
-      if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
-      const { id } = await findManifest(deps, repository.id, world.digest);
-      const label = await addLabel(
-        deps,
-        { actor: OPERATOR, repository },
-        { id, digest: world.digest },
-        {
-          key: "by",
-          value: "hand",
-          mediaType: null,
-        },
+    for (const { namespace, repository } of existing("repository")) {
+      const path = `${namespace}/${repository}`;
+      const { label } = await world.call(
+        namespace,
+        "POST",
+        `/repository/${path}/manifest/${world.digest}/labels`,
+        { key: "by", value: "hand", media_type: null },
       );
-      world.note(`${namespace}/${name}`, { labelid: label.uuid });
+      world.note(path, { labelid: label.id });
     }
   },
 };

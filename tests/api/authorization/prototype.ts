@@ -1,6 +1,3 @@
-import { findOrganization } from "../../../src/domain/organizations.ts";
-import { createPrototype } from "../../../src/domain/prototypes.ts";
-import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -23,12 +20,11 @@ export const prototypes: Resource = {
   },
   async prepare(world) {
     for (const { namespace } of existing("organization")) {
-      const organization = await findOrganization(world.deps, namespace);
-      const { uuid } = await createPrototype(world.deps, OPERATOR, organization, {
+      const made = await world.call(namespace, "POST", `/organization/${namespace}/prototypes`, {
         role: "write",
         delegate: { name: "will", kind: "user" },
       });
-      world.note(namespace, { prototypeid: uuid });
+      world.note(namespace, { prototypeid: made.id });
     }
     world.note("nowhere", { prototypeid: crypto.randomUUID() });
   },

@@ -1,6 +1,3 @@
-import { findRepository } from "../../../src/domain/repositories.ts";
-import { setTeamPermission, setUserPermission } from "../../../src/domain/repository_permissions.ts";
-import { OPERATOR } from "../site.ts";
 import type { Resource, RouteRule } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -40,13 +37,12 @@ export const repositoryPermissions: Resource = {
     },
     ...permissionsOf("team", { teamname: "owners" }, { GET: 404, PUT: 400, DELETE: 400 }),
   },
-  async prepare({ deps }) {
-    for (const { namespace, repository: name } of existing("repository")) {
-      const repository = await findRepository(deps.sql, namespace, name ?? "");
-      if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
-      // zoe owns umbrella through a team, not as a namespace of her own.
-      await setUserPermission(deps, OPERATOR, repository, "zoe", "read");
-      if (repository.inOrganization) await setTeamPermission(deps, OPERATOR, repository, "owners", "read");
+  async prepare(world) {
+    for (const { namespace, repository, name } of existing("repository")) {
+      const permissions = `/repository/${namespace}/${repository}/permissions`;
+      await world.call(namespace, "PUT", `${permissions}/user/zoe`, { role: "read" });
+      if (name === "own") continue;
+      await world.call(namespace, "PUT", `${permissions}/team/owners`, { role: "read" });
     }
   },
 };

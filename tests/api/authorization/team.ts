@@ -1,8 +1,6 @@
 import { findOrganization } from "../../../src/domain/organizations.ts";
 import { findOrInsertTeamInvite } from "../../../src/drivers/database/queries/team_invite.ts";
 import { selectTeam } from "../../../src/drivers/database/queries/team.ts";
-import { addTeamMember } from "../../../src/domain/teams.ts";
-import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";
 
@@ -97,7 +95,7 @@ export const teams: Resource = {
       });
     }
     for (const name of ["acme", "sleepy"]) world.note(name, { org_member: "mia" });
-    await addTeamMember(world.deps, OPERATOR, { organization: "umbrella", team: "members" }, "zoe");
+    await world.call("umbrella", "PUT", "/organization/umbrella/team/members/members/zoe");
     world.note("umbrella", { org_member: "zoe" });
     world.note("nowhere", { org_member: "mia" });
   },

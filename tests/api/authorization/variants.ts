@@ -15,6 +15,8 @@ export interface Variant {
   concerns(caller: Caller, route: RouteRule & { method: string }): boolean;
 }
 
+/** One that makes a superuser, and some that must not. */
+const SOME_SCOPES = ["super:user", "repo:admin", "org:admin", "user:admin"];
 const ANYBODY = ["anonymous", "outsider", "organization admin", "superuser", "superuser's super:user"];
 
 /** All of `features` on or off. */
@@ -30,8 +32,9 @@ export function variants(features: readonly string[]): Variant[] {
       name: "FEATURE_SUPERUSERS_FULL_ACCESS",
       config: { FEATURE_SUPERUSERS_FULL_ACCESS: true },
       fullAccess: true,
-      concerns: ({ person, name }) =>
-        person === "root" || person === "greta" || name === "outsider" || name === "organization admin",
+      concerns: ({ person, name, scopes }) =>
+        person === "root" && (scopes === undefined || SOME_SCOPES.includes(scopes[0]!)) ||
+        ["read-only superuser", "outsider", "organization admin"].includes(name),
     },
     {
       name: "FEATURE_RESTRICTED_USERS",

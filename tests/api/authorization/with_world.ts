@@ -26,6 +26,7 @@ export async function withWorld(work: (built: Built) => Promise<void>): Promise<
     world = new World(testDeps(sql, { storage, config: { ...CONFIG, ...switched(FEATURES, true) } }));
     await world.build();
     for (const { prepare } of RESOURCES) await prepare?.(world);
+    await world.finish();
     for (const caller of CALLERS) credentials.set(caller.name, await credentialsOf(world, caller));
   };
   await withTemplate(fill, (template) => work({ world: world!, template, credentials, storage }));

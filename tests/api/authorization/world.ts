@@ -1,14 +1,16 @@
 /** Who is in the world, and what is there to be called: plain facts, from which the expectations follow. */
 import type { Config } from "../../../src/config/schema.ts";
-import type { Actor, Scope } from "../../../src/domain/access.ts";
+import type { Hono } from "hono";
+import type { Scope } from "../../../src/domain/access.ts";
 import { findUser } from "../../../src/domain/accounts.ts";
 import type { Deps } from "../../../src/domain/deps.ts";
 import { createOauthApplication, issueOauthToken } from "../../../src/domain/oauth_tokens.ts";
 import { createOrganization } from "../../../src/domain/organizations.ts";
-import { setUserPermission } from "../../../src/domain/repository_permissions.ts";
 import { createRobot } from "../../../src/domain/robots.ts";
 import { addTeamMember, putTeam } from "../../../src/domain/teams.ts";
 import { insertAccount } from "../../../src/drivers/database/queries/user.ts";
+import { sealSession, startUserSession } from "../../../src/domain/sessions.ts";
+import { ApiClient, mount } from "../api_client.ts";
 import { Content } from "../content.ts";
 import { OPERATOR } from "../site.ts";
 
@@ -141,6 +143,11 @@ export const CONFIG: Partial<Config> = {
   DATABASE_SECRET_KEY: "database-key-of-the-tests",
 };
 
+function ownerOf(namespace: string): string {
+  if (namespace === FOREIGN) return STRANGER;
+  return namespace === HOME || namespace === DISABLED ? "alice" : namespace;
+}
+
 /** The world in a database, while it is made. */
 export class World {
   /** `namespace/name` or organization -> what its sub-resources are called there, for `{parameters}`. */
@@ -149,7 +156,11 @@ export class World {
   /** The one image that every repository holds as `v1`, and as `old` until that was deleted. */
   digest = "";
 
-  constructor(readonly deps: Deps) {}
+  readonly #app: Hono;
+
+  constructor(readonly deps: Deps) {
+    this.#app = mount(deps);
+  }
 
   async build(): Promise<void> {
     for (const name of [...Object.keys(PEOPLE), STRANGER]) await this.#addPerson(name);
@@ -157,8 +168,17 @@ export class World {
     await this.#addOrganization(DISABLED, "alice");
     await this.#addOrganization(FOREIGN, STRANGER);
     for (const target of existing("repository")) await this.#addRepository(target);
+  }
+
+  /** The last thing: what is disabled or read-only is not to be changed any more. */
+  async finish(): Promise<void> {
     const { sql } = this.deps;
     await sql`update "user" set enabled = false where username = ${DISABLED}`;
+    for (const { repository, state } of existing("repository")) {
+      if (state === undefined) continue;
+      await sql`
+        update repository set state = ${state === "READ_ONLY" ? 1 : 2} where name = ${repository ?? ""}`;
+    }
   }
 
   /** What `{parameters}` mean on the target called so, besides its own name. */
@@ -177,9 +197,19 @@ export class World {
     return found;
   }
 
-  /** Somebody who may do anything with the account's own things, for domain functions that want an owner. */
-  actor(name: string): Actor {
-    return { kind: "user", ...this.user(name), username: name, scopes: "all", via: "session" };
+  /**
+   * Asks the API, as the one to whom `namespace` belongs, signed in a moment ago.
+   * @returns the answer's JSON; throws unless it is a success
+   */
+  // deno-lint-ignore no-explicit-any
+  async call(namespace: string, method: string, path: string, body?: unknown): Promise<any> {
+    const session = startUserSession(this.user(ownerOf(namespace)).uuid, this.deps.now());
+    const cookie = sealSession(this.deps.config, session);
+    const client = new ApiClient(this.#app).withCookie(cookie, session.csrfToken);
+    const response = await client.api(method, path, body);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} of ${namespace}: ${response.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
   }
 
   async token(name: string, scopes: readonly Scope[]): Promise<string> {
@@ -227,7 +257,7 @@ export class World {
     await createRobot(this.deps, OPERATOR, { namespace: name, short: "ci" });
   }
 
-  async #addRepository({ namespace, repository, visibility, state }: Target): Promise<void> {
+  async #addRepository({ namespace, repository, visibility }: Target): Promise<void> {
     const { sql } = this.deps;
     const path = `${namespace}/${repository}`;
     const content = await Content.of(this.deps, path, visibility ?? "private");
@@ -241,13 +271,9 @@ export class World {
     if (namespace === HOME || namespace === DISABLED) {
       for (const [person, facts] of Object.entries<Person>(PEOPLE)) {
         if (facts.role === undefined) continue;
-        await setUserPermission(this.deps, OPERATOR, content.repository, person, facts.role);
+        const { role } = facts;
+        await this.call(namespace, "PUT", `/repository/${path}/permissions/user/${person}`, { role });
       }
-    }
-    if (state !== undefined) {
-      await sql`update repository set state = ${
-        state === "READ_ONLY" ? 1 : 2
-      } where id = ${content.repository.id}`;
     }
     this.note(path, { repositoryId: `${content.repository.id}` });
   }

@@ -36,8 +36,17 @@ export async function insertLogEntry(
  * half second, a stop of the server takes nothing.
  */
 export async function insertLogEntries(sql: Sql, entries: readonly NewLogEntry[]): Promise<void> {
+  await insertAll(sql, entries, sql``);
+}
+
+/** As {@link insertLogEntries}. @returns the ids of the rows */
+export async function insertLateLogEntries(sql: Sql, entries: readonly NewLogEntry[]): Promise<number[]> {
+  return (await insertAll(sql, entries, sql`returning id`)).map((row) => row.id);
+}
+
+function insertAll(sql: Sql, entries: readonly NewLogEntry[], returning: ReturnType<Sql>) {
   const column = <Value>(read: (entry: NewLogEntry) => Value) => entries.map(read);
-  await sql`
+  return sql<{ id: number }[]>`
     with lazily as materialized (select set_config('synchronous_commit', 'off', true))
     insert into logentry3 (kind_id, account_id, performer_id, repository_id, datetime, ip, metadata_json)
     select e.kind_id, e.account_id, e.performer_id, e.repository_id,
@@ -48,5 +57,6 @@ export async function insertLogEntries(sql: Sql, entries: readonly NewLogEntry[]
       ${column((entry) => entry.repositoryId) as number[]}::integer[],
       ${column((entry) => entry.atMs)}::float8[], ${column((entry) => entry.ip) as string[]}::text[],
       ${column((entry) => JSON.stringify(entry.metadata))}::text[]
-    ) as e (kind_id, account_id, performer_id, repository_id, at_ms, ip, metadata)`;
+    ) as e (kind_id, account_id, performer_id, repository_id, at_ms, ip, metadata)
+    ${returning}`;
 }
