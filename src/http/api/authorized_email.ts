@@ -1,16 +1,18 @@
 import * as z from "zod";
 import {
+  askForAuthorization,
   type AuthorizedEmailRow,
-  getAuthorizedEmail,
-  requestAuthorizedEmail,
+  findAuthorizedEmail,
+  requireMailing,
 } from "../../domain/authorized_emails.ts";
-import { defineRoute, reply, repositoryPath, type Route } from "./route.ts";
+import { openRepository } from "../../domain/repositories.ts";
+import { type ApiRequest, defineRoute, reply, repositoryPath, type Route } from "./route.ts";
 
-const authorizedEmailSchema = z.object({
+const emailSchema = z.object({
   email: z.string(),
   repository: z.string(),
   namespace: z.string(),
-  confirmed: z.boolean(),
+  confirmed: z.boolean().meta({ description: "Whoever reads it has agreed." }),
 });
 
 export const authorizedEmailRoutes: readonly Route[] = [
@@ -18,29 +20,35 @@ export const authorizedEmailRoutes: readonly Route[] = [
     method: "GET",
     path: "/repository/{repository}/authorizedemail/{email}",
     operationId: "checkRepoEmailAuthorized",
-    summary: "Whether notifications of the repository may be sent to the address.",
+    summary: "Whether the repository's notifications may go to the address.",
     scope: "repo:admin",
-    responses: { 200: authorizedEmailSchema },
-    async handle({ deps, actor, params }) {
-      const path = repositoryPath(params.repository);
-      return reply(view(await getAuthorizedEmail(deps, actor, path, params.email)));
+    responses: { 200: emailSchema },
+    async handle(request) {
+      const repository = await administered(request);
+      return reply(emailView(await findAuthorizedEmail(request.deps, repository, request.params.email)));
     },
   }),
   defineRoute({
     method: "POST",
     path: "/repository/{repository}/authorizedemail/{email}",
     operationId: "sendAuthorizeRepoEmail",
-    summary: "Asks the owner of the address, with a mail.",
+    summary: "Asks the address, by mail, whether it wants the repository's notifications.",
     scope: "repo:admin",
-    responses: { 200: authorizedEmailSchema },
-    async handle({ deps, actor, params }) {
-      const path = repositoryPath(params.repository);
-      return reply(view(await requestAuthorizedEmail(deps, actor, path, params.email)));
+    responses: { 200: emailSchema },
+    async handle(request) {
+      const repository = await administered(request);
+      return reply(emailView(await askForAuthorization(request.deps, repository, request.params.email)));
     },
   }),
 ];
 
-function view(row: AuthorizedEmailRow): z.infer<typeof authorizedEmailSchema> {
-  const { email, repository, namespace, confirmed } = row;
+async function administered({ deps, actor, params }: ApiRequest<"repository">) {
+  requireMailing(deps);
+  return await openRepository(deps, actor, repositoryPath(params.repository), "admin");
+}
+
+function emailView(
+  { email, repository, namespace, confirmed }: AuthorizedEmailRow,
+): z.infer<typeof emailSchema> {
   return { email, repository, namespace, confirmed };
 }

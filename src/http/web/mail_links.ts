@@ -2,7 +2,6 @@
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { findRecovery, finishRecovery } from "../../domain/account_recovery.ts";
-import { confirmAuthorizedEmail } from "../../domain/authorized_emails.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
 import { startSession, startUserSession } from "../../domain/sessions.ts";
@@ -21,7 +20,6 @@ export function mailLinkRoutes(deps: Deps): Hono {
   app.post("/recovery", (c) => page(deps, c, "Set a new password", () => recover(deps, c)));
   app.get("/confirminvite", (c) => page(deps, c, "Join a team", () => showInvite(deps, c)));
   app.post("/confirminvite", (c) => page(deps, c, "Join a team", () => answerInvite(deps, c)));
-  app.get("/authrepoemail", (c) => page(deps, c, "Allow notifications", () => authorizeEmail(deps, c)));
   return app;
 }
 
@@ -124,16 +122,6 @@ async function signInAndJoin(
   }
 }
 
-async function authorizeEmail(deps: Deps, c: Context): Promise<Response> {
-  const { email, namespace, repository } = await confirmAuthorizedEmail(deps, codeOf(c));
-  return showPage(
-    c,
-    "Notifications allowed",
-    html`<p>Notifications of the repository <strong>${namespace}/${repository}</strong> may now be sent to
-<strong>${email}</strong>.</p>`,
-  );
-}
-
 async function form(
   deps: Deps,
   c: Context,
@@ -179,6 +167,8 @@ async function page(
   title: string,
   answer: () => Promise<Response>,
 ): Promise<Response> {
+  // Hono answers HEAD with this handler: looking at a link is not following it.
+  if (c.req.method === "HEAD") return c.body(null);
   try {
     if (deps.config.REGISTRY_STATE === "readonly") {
       throw new AppError("registry_readonly", "The registry is read-only at the moment. Try again later.");
