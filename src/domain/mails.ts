@@ -100,6 +100,25 @@ export function sendTeamInviteMail(
   }));
 }
 
+export function sendRepositoryMailAuthorization(
+  deps: MailDeps,
+  to: string,
+  repository: { namespace: string; name: string },
+  code: string,
+): Promise<void> {
+  const path = `${repository.namespace}/${repository.name}`;
+  return deps.mail.send(compose(deps, {
+    to,
+    subject: `Notifications of ${path}`,
+    lines: [
+      `An administrator of the repository ${path} wants to send notifications to this e-mail address.`,
+      "Follow this link to allow it:",
+    ],
+    link: `/authrepoemail?code=${code}`,
+    unexpected: "If you do not want them, there is nothing to do.",
+  }));
+}
+
 function compose(
   { config }: Pick<Deps, "config">,
   { to, subject, lines, link, unexpected }: {

@@ -5,9 +5,9 @@ import { asAppError } from "../../drivers/database/postgres.ts";
 import { isFreshLogin, type Session } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { BodyTooLarge, isForm, readForm, readJson } from "./body.ts";
-import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
 import { accountRoutes } from "./account.ts";
+import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { corsHeaders } from "./cors.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
@@ -46,8 +46,8 @@ export const API_ROUTES: readonly Route[] = [
   ...signInRoutes,
   ...signUpRoutes,
   ...userRoutes,
-  ...accountRoutes,
   ...userNotificationRoutes,
+  ...accountRoutes,
   ...organizationRoutes,
   ...organizationMemberRoutes,
   ...teamRoutes,
@@ -57,8 +57,8 @@ export const API_ROUTES: readonly Route[] = [
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
-  ...authorizedEmailRoutes,
   ...repositoryNotificationRoutes,
+  ...authorizedEmailRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,

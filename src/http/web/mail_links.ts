@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { findRecovery, finishRecovery } from "../../domain/account_recovery.ts";
+import { confirmAuthorizedEmail } from "../../domain/authorized_emails.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
 import { startSession, startUserSession } from "../../domain/sessions.ts";
@@ -20,6 +21,7 @@ export function mailLinkRoutes(deps: Deps): Hono {
   app.post("/recovery", (c) => page(deps, c, "Set a new password", () => recover(deps, c)));
   app.get("/confirminvite", (c) => page(deps, c, "Join a team", () => showInvite(deps, c)));
   app.post("/confirminvite", (c) => page(deps, c, "Join a team", () => answerInvite(deps, c)));
+  app.get("/authrepoemail", (c) => page(deps, c, "Allow notifications", () => authorizeEmail(deps, c)));
   return app;
 }
 
@@ -120,6 +122,16 @@ async function signInAndJoin(
     await recordLoginFailure(deps, { username, type: "quayauth", origin: by.origin, error });
     return await showInvite(deps, c, error.publicMessage, inviteCode);
   }
+}
+
+async function authorizeEmail(deps: Deps, c: Context): Promise<Response> {
+  const { email, namespace, repository } = await confirmAuthorizedEmail(deps, codeOf(c));
+  return showPage(
+    c,
+    "Notifications allowed",
+    html`<p>Notifications of the repository <strong>${namespace}/${repository}</strong> may now be sent to
+<strong>${email}</strong>.</p>`,
+  );
 }
 
 async function form(

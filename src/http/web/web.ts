@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import type { Deps } from "../../domain/deps.ts";
 import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
-import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { clientConfig } from "./client_config.ts";
 import { mailLinkRoutes } from "./mail_links.ts";
 
@@ -23,7 +22,5 @@ export function webRoutes(deps: Deps): Hono {
     c.header("Cache-Control", "no-store");
     return c.json({ csrf_token: session.csrfToken });
   });
-  app.route("/", authorizedEmailRoutes(deps));
-  app.route("/", mailLinkRoutes(deps));
-  return app;
+  return app.route("/", mailLinkRoutes(deps));
 }
