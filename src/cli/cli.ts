@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   org: async () => (await import("./org.ts")).orgCommand,
   robot: async () => (await import("./robot.ts")).robotCommand,
   repo: async () => (await import("./repo.ts")).repoCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
   version: async () => (await import("./version.ts")).versionCommand,
   completion: async () => (await import("./completion.ts")).completionCommand,
 };

@@ -11,13 +11,14 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   org: ["create", "list", "show", "delete"],
   robot: ["create", "list", "show", "regenerate", "delete"],
   repo: ["create", "list", "show", "delete", "visibility", "permission"],
+  logs: ["list", "export"],
   version: ["--json"],
   completion: ["bash"],
   help: [],
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "robot", "repo"];
+const OPERATOR_COMMANDS = ["user", "org", "robot", "repo", "logs"];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -26,6 +27,8 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "org create": ["--email", "--owner"],
   "robot create": ["--description"],
   "repo create": ["--public", "--description"],
+  "logs list": ["--repo", "--org", "--user", "--kind", "--since", "--until", "--limit"],
+  "logs export": ["--repo", "--org", "--user", "--kind", "--since", "--until"],
   "repo visibility": ["public", "private"],
   "repo permission": ["--user", "--team", "--role"],
 };
@@ -35,7 +38,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--log": ["json", "text"],
   "--log-level": ["debug", "info", "warn", "error"],
   "--role": ["read", "write", "admin", "none"],
-  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team": [],
+  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--repo|--org|--kind|--since|--until|--limit":
+    [],
 };
 
 export const completionCommand: Command = {

@@ -17,6 +17,7 @@ import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logExportRoutes } from "./log_export.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
@@ -78,6 +79,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserSiteRoutes,
   ...messageRoutes,
   ...logRoutes,
+  ...logExportRoutes,
   ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];

@@ -3,6 +3,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
 import { clientConfig } from "./client_config.ts";
+import { exportedLogRoutes } from "./exported_logs.ts";
 import { mailLinkRoutes } from "./mail_links.ts";
 
 /** What browsers need besides the API and the pages: how the site is set up, and the CSRF token of their session. */
@@ -22,5 +23,5 @@ export function webRoutes(deps: Deps): Hono {
     c.header("Cache-Control", "no-store");
     return c.json({ csrf_token: session.csrfToken });
   });
-  return app.route("/", mailLinkRoutes(deps));
+  return app.route("/", mailLinkRoutes(deps)).route("/", exportedLogRoutes(deps));
 }
