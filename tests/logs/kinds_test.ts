@@ -8,7 +8,6 @@ import { NEVER } from "./kinds/never.ts";
 import { accountKinds } from "./kinds/accounts.ts";
 import { automationKinds } from "./kinds/automation.ts";
 import { contentKinds } from "./kinds/content.ts";
-import { oauthKinds } from "./kinds/oauth.ts";
 import { personKinds } from "./kinds/persons.ts";
 import { serviceKeyKinds } from "./kinds/service_keys.ts";
 import type { Writings } from "./kinds/written.ts";
@@ -21,7 +20,6 @@ const WRITTEN: Writings = {
   ...personKinds,
   ...invitationKinds,
   ...automationKinds,
-  ...oauthKinds,
   ...serviceKeyKinds,
 };
 
