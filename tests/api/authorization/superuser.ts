@@ -29,6 +29,10 @@ export const superusers: Resource = {
     "GET /superuser/users/{username}": managed("SU GRO", 200, user),
     "PUT /superuser/users/{username}": managed("SU", 200, { ...user, body: { enabled: false } }),
     "DELETE /superuser/users/{username}": managed("SU", 204, user),
+    "POST /superusers/users/{username}/sendrecovery": managed("SU", 200, {
+      with: { username: "managed" },
+      features: ["FEATURE_SUPER_USERS", "FEATURE_MAILING"],
+    }),
     "GET /superuser/organizations/": managed("SU GRO", 200),
     "PUT /superuser/organizations/{name}": managed("SU", 200, { ...organization, body: { name: "renamed" } }),
     "DELETE /superuser/organizations/{name}": managed("SU", 204, organization),
@@ -61,7 +65,7 @@ export const superusers: Resource = {
     "POST /messages": managed("SU", 201, {
       body: { message: { content: "x", media_type: "text/plain", severity: "info" } },
     }),
-    "DELETE /message/{uuid}": managed("SU", 204, { absent: 404 }),
+    "DELETE /message/{uuid}": managed("SU", 204, { with: { uuid: "{messageuuid}" }, absent: 404 }),
   },
   async prepare(world) {
     const { deps } = world;
@@ -85,6 +89,6 @@ export const superusers: Resource = {
       approvalId: null,
     });
     const message = { content: "x", mediaType: "text/plain", severity: "info" } as const;
-    world.note("", { uuid: await createMessage(deps, OPERATOR, message) });
+    world.note("", { messageuuid: await createMessage(deps, OPERATOR, message) });
   },
 };
