@@ -56,7 +56,10 @@ export const orgCommand = operatorCommand({
       summary: "gives the organization and its robots another name; images are at the new one only",
       async run({ deps, operands: [name = "", newName = ""] }) {
         await renameOrganization(deps, OPERATOR, name, newName);
-        return { json: { name: newName, old_name: name }, text: `renamed organization ${name} to ${newName}\n` };
+        return {
+          json: { name: newName, old_name: name },
+          text: `renamed organization ${name} to ${newName}\n`,
+        };
       },
     },
     delete: {

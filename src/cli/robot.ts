@@ -95,7 +95,10 @@ export const robotCommand = operatorCommand({
         }
         const permissions = await listRobotPermissions(deps, OPERATOR, splitOperand(request));
         const json = permissions.map(({ repository, role }) => ({ repository, role }));
-        return { json, text: table(["REPOSITORY", "ROLE"], json.map(({ repository, role }) => [repository, role])) };
+        return {
+          json,
+          text: table(["REPOSITORY", "ROLE"], json.map(({ repository, role }) => [repository, role])),
+        };
       },
     },
     delete: {

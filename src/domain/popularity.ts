@@ -29,7 +29,7 @@ const SHOWN_DAYS = 91;
  * once: one counts.
  * @returns how many days were counted
  */
-export async function countUse({ sql, now }: Pick<Deps, "sql" | "now">): Promise<number> {
+export async function countRepositoryActions({ sql, now }: Pick<Deps, "sql" | "now">): Promise<number> {
   const nowMs = now();
   const lastOverMs = startOfDay(nowMs - LATE_MS) - DAY_MS;
   const counted = await sql.begin(async (tx) => {
