@@ -1,6 +1,5 @@
 import { findRepository } from "../../../src/domain/repositories.ts";
 import { notifyUsers } from "../../../src/domain/notifications.ts";
-import { insertAuthorizedEmail } from "../../../src/drivers/database/queries/authorized_email.ts";
 import { insertRepositoryNotification } from "../../../src/drivers/database/queries/repository_notification.ts";
 import type { Resource } from "./rules.ts";
 import { existing, PEOPLE } from "./world.ts";
@@ -21,20 +20,6 @@ export const repositoryNotifications: Resource = {
     [`POST ${ONE}`]: { who: "R:admin", ok: 204, absent: 400 },
     [`DELETE ${ONE}`]: { who: "R:admin", ok: 204, absent: 400 },
     [`POST ${ONE}/test`]: { who: "R:admin", ok: 200, absent: 400 },
-    "GET /repository/{repository}/authorizedemail/{email}": {
-      who: "R:admin",
-      ok: 200,
-      with: { email: "ops@example.org" },
-      absent: 404,
-      features: ["FEATURE_MAILING"],
-    },
-    "POST /repository/{repository}/authorizedemail/{email}": {
-      who: "R:admin",
-      ok: 200,
-      with: { email: "ops@example.org" },
-      absent: 400,
-      features: ["FEATURE_MAILING"],
-    },
   },
   async prepare(world) {
     const { sql } = world.deps;
@@ -51,7 +36,6 @@ export const repositoryNotifications: Resource = {
         eventConfig,
       });
       world.note(`${namespace}/${name}`, { uuid });
-      await insertAuthorizedEmail(sql, repository.id, "ops@example.org");
     }
   },
 };
