@@ -13,6 +13,7 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   robot: ["create", "list", "show", "regenerate", "permission", "delete"],
   repo: ["create", "list", "show", "delete", "visibility", "description", "state", "permission"],
   tag: ["list", "history", "move", "delete", "restore", "expire"],
+  token: ["create", "list", "revoke"],
 
   version: ["--json"],
   completion: ["bash"],
@@ -20,7 +21,7 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag"];
+const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token"];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -39,6 +40,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "tag history": ["--tag"],
   "tag delete": ["--permanently"],
   "tag expire": ["--at", "--in", "--never"],
+  "token create": ["--scope", "--lifetime", "--name", "--app"],
 };
 
 /** What may follow a flag. Nothing is offered after one that takes free text. */

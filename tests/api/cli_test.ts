@@ -4,6 +4,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { OperatorIo } from "../../src/cli/operator.ts";
 import { authenticateBasic } from "../../src/domain/credentials.ts";
 import type { Deps } from "../../src/domain/deps.ts";
+import { authenticateOauthToken } from "../../src/domain/oauth_tokens.ts";
 import { Content } from "./content.ts";
 import { withSite } from "./site.ts";
 
@@ -123,6 +124,10 @@ Deno.test("quaylet user, org, robot, repo: wrong use is told before the database
     "team role acme ops boss",
     "team add acme ops",
     "tag list app",
+    "token create bob",
+    "token create bob --scope repo:read --app title",
+    "token create bob --scope repo:read --lifetime long",
+    "token create bob --app title --lifetime 1d",
     "tag expire acme/app v1",
     "tag expire acme/app v1 --at noon",
     "tag expire acme/app v1 --in soon",
@@ -140,7 +145,7 @@ Deno.test("quaylet completion bash: bash accepts it, and it knows what the comma
   const script = `${out}\nCOMP_WORDS=(quaylet user cr) COMP_CWORD=2; _quaylet; echo "\${COMPREPLY[@]}"`;
   const bash = await new Deno.Command("bash", { args: ["-c", script] }).output();
   expect(new TextDecoder().decode(bash.stdout)).toBe("create\n");
-  for (const command of ["user", "org", "team", "robot", "repo", "tag"]) {
+  for (const command of ["user", "org", "team", "robot", "repo", "tag", "token"]) {
     const { out: help } = await run(undefined, `help ${command}`);
     const verbs = [...help.matchAll(new RegExp(`^  quaylet ${command} (\\S+)`, "gm"))].map((match) =>
       match[1]
@@ -236,5 +241,32 @@ Deno.test("quaylet user, org, robot, repo: what else they can", async () => {
     const shown = (await run(deps, "repo show zenith/app")).out;
     expect(shown).toMatch(/^state +READ_ONLY$/m);
     expect(shown).toMatch(/^description +Words$/m);
+  });
+});
+
+Deno.test("quaylet token: made, used, listed, revoked", async () => {
+  await withSite({}, async ({ deps }) => {
+    const made = await run(deps, "token create bob --scope repo:read,user:read --lifetime 1d --json");
+    expect([made.code, made.err]).toEqual([0, ""]);
+    const oauth = JSON.parse(made.out);
+    expect(oauth).toMatchObject({ kind: "oauth", username: "bob", scope: "repo:read user:read" });
+    const actor = await authenticateOauthToken(deps, oauth.token);
+    expect(actor).toMatchObject({ username: "bob", scopes: new Set(["repo:read", "user:read"]) });
+    const app = JSON.parse((await run(deps, "token create bob --app laptop --json")).out);
+    expect(await authenticateBasic(deps, "$app", app.token)).toMatchObject({ username: "bob" });
+    expect((await run(deps, "token create bob --scope repo:read,nonsense")).code).toBe(1);
+    expect((await run(deps, "token create acme --scope repo:read")).code).toBe(3);
+    const list = await run(deps, "token list bob --json");
+    expect(JSON.parse(list.out)).toEqual([
+      { uuid: oauth.id, kind: "oauth", name: "command line", scope: "repo:read user:read" },
+      { uuid: app.id, kind: "app", name: "laptop", scope: "" },
+    ]);
+    expect(list.out).not.toContain(oauth.token);
+    expect((await run(deps, `token revoke alice ${oauth.id}`)).code).toBe(3);
+    for (const id of [oauth.id, app.id]) expect((await run(deps, `token revoke bob ${id}`)).code).toBe(0);
+    await expect(authenticateOauthToken(deps, oauth.token)).rejects.toThrow("not valid");
+    await expect(authenticateBasic(deps, "$app", app.token)).rejects.toThrow();
+    expect((await run(deps, `token revoke bob ${app.id}`)).code).toBe(3);
+    expect((await run(deps, "token list bob --json")).out.trim()).toBe("[]");
   });
 });

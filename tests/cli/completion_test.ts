@@ -37,6 +37,7 @@ test({
       [["quaylet", "team", "me"], ["members"]],
       [["quaylet", "team", "role", "a", "b", "cr"], ["creator"]],
       [["quaylet", "tag", "expire", "a/b", "v1", "--"], ["--at", "--in", "--never", ...place]],
+      [["quaylet", "token", "create", "a", "--scope", "user"], ["user:read", "user:admin"]],
       [["quaylet", "tag", "list", "a/b", "--"], ["--filter", ...place]],
       [["quaylet", "repo", "visibility", "a/b", "p"], ["public", "private"]],
       [["quaylet", "serve", "--log", ""], ["json", "text"]],
