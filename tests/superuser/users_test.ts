@@ -2,7 +2,7 @@ import { expect } from "@std/testing";
 import { authenticateBasic } from "../../src/domain/credentials.ts";
 import { decryptPassword } from "../../src/domain/secrets.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { RecordedMail } from "../database.ts";
+import type { RecordedMail } from "../database.ts";
 import { withSite } from "../api/site.ts";
 
 /** Kinds and metadata of what has been logged, the oldest first. */
