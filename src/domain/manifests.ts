@@ -50,7 +50,7 @@ export interface StoredManifest {
  * `repo_push`.
  * @param repositoryId the caller has checked write permission and the repository's state
  * @param by whom the action log names as the pusher; absent: it is not told
- * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `digest_invalid` when the bytes have another
+ * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `tag_immutable`; `digest_invalid` when the bytes have another
  *   digest than the reference says; `manifest_blob_unknown` with every missing digest
  */
 export async function putManifest(
@@ -70,6 +70,7 @@ export async function putManifest(
   const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
   const lifetimeMs = expiresAfterMs(labels.find((label) => label.key === EXPIRES_AFTER)?.value) ??
     await lifetimeOfChildren(deps, children);
+  const immutable = asksForImmutability(deps, labels, lifetimeMs);
 
   const id = await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, tags);
@@ -92,7 +93,7 @@ export async function putManifest(
       await insertLabels(tx, { repositoryId, manifestId, source: "manifest", labels });
     }
     const endMs = lifetimeMs === undefined ? null : nowMs + lifetimeMs;
-    for (const name of tags) await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs });
+    for (const name of tags) await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, immutable });
     if (tags.length === 0) {
       const keptMs = deps.config.PUSH_TEMP_TAG_EXPIRATION_SEC * 1000;
       const keptUntilMs = manifest.subject === undefined ? nowMs + keptMs : null;
@@ -108,6 +109,17 @@ export async function putManifest(
   });
   deps.changes?.changed(repositoryId);
   return { id, digest, manifest, tags };
+}
+
+/** The label `quay.immutable=true` of Quay 3.17. What ends by itself is immutable only where that is allowed. */
+function asksForImmutability(
+  { config }: Pick<Deps, "config">,
+  labels: readonly { key: string; value: string }[],
+  lifetimeMs: number | undefined,
+): boolean {
+  return config.FEATURE_IMMUTABLE_TAGS &&
+    (lifetimeMs === undefined || config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) &&
+    labels.some(({ key, value }) => key === "quay.immutable" && value === "true");
 }
 
 /** One row a tag, as if each had been pushed; one for the manifest when there is none. */
