@@ -2,7 +2,7 @@ import type { Deps } from "./domain/deps.ts";
 import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
 import { countActions } from "./domain/log_counts.ts";
 import { refreshQueueGauges } from "./domain/queue_gauges.ts";
-import { countActions } from "./domain/popularity.ts";
+import { countRepositoryActions } from "./domain/popularity.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
@@ -45,7 +45,12 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
     { name: "service_key_cleanup", everyMs: 3600_000, run: () => cleanServiceKeys(deps) },
-    { name: "action_counts", everyMs: 3600_000, atStart: true, run: () => countActions(deps) },
+    {
+      name: "repository_action_counts",
+      everyMs: 3600_000,
+      atStart: true,
+      run: () => countRepositoryActions(deps),
+    },
     {
       name: "registry_size",
       everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,

@@ -17,10 +17,10 @@ import { insertServiceKey } from "../drivers/database/queries/service_key.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Actor } from "./access.ts";
+import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { requireSuperuser, requireSuperuserOrReader } from "./rights.ts";
 import { forgetVerificationKey, isInstanceKey } from "./service_keys.ts";
-import { logServiceAction } from "./service_log.ts";
 
 export type { ManagedKeyRow };
 
@@ -101,8 +101,8 @@ export async function createKey(
       expiration_date: isoDate(expiresAtMs),
       auto_approved: true,
     };
-    await logServiceAction({ ...deps, sql: tx }, actor, { kind: "service_key_create", metadata: told });
-    await logServiceAction({ ...deps, sql: tx }, actor, { kind: "service_key_approve", metadata: told });
+    await logAction({ ...deps, sql: tx }, actor, { kind: "service_key_create", metadata: told });
+    await logAction({ ...deps, sql: tx }, actor, { kind: "service_key_approve", metadata: told });
   });
   return { kid, name, service, publicPem: pem(publicKey), privatePem: pem(privateKey) };
 }
@@ -142,10 +142,10 @@ export async function changeKey(
     };
     if (expiresAtMs !== undefined) {
       const extended = { ...told, old_expiration_date: isoDate(key.expiresAtMs) };
-      await logServiceAction({ ...deps, sql: tx }, actor, { kind: "service_key_extend", metadata: extended });
+      await logAction({ ...deps, sql: tx }, actor, { kind: "service_key_extend", metadata: extended });
     }
     if (name !== undefined || metadata !== undefined) {
-      await logServiceAction({ ...deps, sql: tx }, actor, { kind: "service_key_modify", metadata: told });
+      await logAction({ ...deps, sql: tx }, actor, { kind: "service_key_modify", metadata: told });
     }
   });
   forgetVerificationKey(deps, kid);
@@ -161,7 +161,7 @@ export async function approveKey(deps: KeyDeps, actor: Actor, kid: string, notes
     if (key.approval !== null) return;
     const approvalId = await insertApproval(tx, { ...approvalBy(actor), notes, nowMs: deps.now() });
     await updateKeyApproval(tx, kid, approvalId);
-    await logServiceAction({ ...deps, sql: tx }, actor, {
+    await logAction({ ...deps, sql: tx }, actor, {
       kind: "service_key_approve",
       metadata: { kid, service: key.service, name: key.name, expiration_date: isoDate(key.expiresAtMs) },
     });
@@ -183,7 +183,7 @@ export async function removeKey(deps: KeyDeps, actor: Actor, kid: string): Promi
       throw new AppError("invalid_request", "The registry signs its own tokens with this key: it must stay");
     }
     await deleteKey(tx, kid);
-    await logServiceAction({ ...deps, sql: tx }, actor, {
+    await logAction({ ...deps, sql: tx }, actor, {
       kind: "service_key_delete",
       metadata: {
         kid,

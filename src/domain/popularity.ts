@@ -5,6 +5,7 @@
 import {
   countActionsOf,
   deleteCountsBefore,
+  selectActionCounts,
   selectLastCountedDay,
   selectNextRepositoryId,
   tryLockCounting,
@@ -20,13 +21,15 @@ const LATE_MS = 10 * 60_000;
 /** Counts are told for three months and scored for six; older ones go. */
 const KEPT_DAYS = 366;
 const BATCH = 1000;
+/** A repository's page shows three months. */
+const SHOWN_DAYS = 91;
 
 /**
  * Counts the days that are over and have not been counted, and brings the scores up to date. Several nodes may do so at
  * once: one counts.
  * @returns how many days were counted
  */
-export async function countActions({ sql, now }: Pick<Deps, "sql" | "now">): Promise<number> {
+export async function countRepositoryActions({ sql, now }: Pick<Deps, "sql" | "now">): Promise<number> {
   const nowMs = now();
   const lastOverMs = startOfDay(nowMs - LATE_MS) - DAY_MS;
   const counted = await sql.begin(async (tx) => {
@@ -44,6 +47,23 @@ export async function countActions({ sql, now }: Pick<Deps, "sql" | "now">): Pro
   });
   if (counted > 0) await scoreRepositories({ sql, now }, dayOf(lastOverMs));
   return counted;
+}
+
+/**
+ * How often a repository was used on each of the last {@link SHOWN_DAYS} days, the oldest first; today is not counted yet.
+ * @param repositoryId the caller has checked read permission
+ */
+export async function listActionCounts(
+  { sql, now }: Pick<Deps, "sql" | "now">,
+  repositoryId: number,
+): Promise<{ day: string; count: number }[]> {
+  const todayMs = startOfDay(now());
+  const rows = await selectActionCounts(sql, repositoryId, dayOf(todayMs - SHOWN_DAYS * DAY_MS));
+  const counted = new Map(rows.map(({ day, count }) => [day, count]));
+  return Array.from({ length: SHOWN_DAYS }, (_, at) => {
+    const day = dayOf(todayMs - (SHOWN_DAYS - at) * DAY_MS);
+    return { day, count: counted.get(day) ?? 0 };
+  });
 }
 
 async function scoreRepositories({ sql, now }: Pick<Deps, "sql" | "now">, day: string): Promise<void> {

@@ -10,9 +10,9 @@ import {
   type RepositoryRef,
   type RepositoryRow,
   type RepositoryState,
-  selectPublicRepositories,
   selectRepositories,
   selectRepository,
+  selectVisibleRepositories,
   updateRepositoryDescription,
   updateRepositoryState,
   updateRepositoryVisibility,
@@ -287,7 +287,7 @@ export interface RepositoryPage {
 export async function listRepositories(
   deps: Pick<Deps, "sql" | "config">,
   actor: Actor,
-  options: { namespace: string; after: string; limit: number; publicOnly?: boolean },
+  options: { namespace: string; after: string; limit: number },
 ): Promise<RepositoryPage> {
   const owner = await selectNamespace(deps.sql, options.namespace);
   if (owner === undefined) return { repositories: [], next: undefined };
@@ -300,11 +300,7 @@ export async function listRepositories(
         owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
   const rows = await selectRepositories(deps.sql, {
     namespaceId: owner.id,
-    scope: options.publicOnly
-      ? { kind: "visible", userId: null }
-      : all
-      ? { kind: "all" }
-      : { kind: "visible", userId: readerId },
+    scope: all ? { kind: "all" } : { kind: "visible", userId: readerId },
     kind: "image",
     afterName: options.after,
     limit: options.limit + 1,
@@ -312,17 +308,27 @@ export async function listRepositories(
   return page(rows, options.limit, (row) => row.name);
 }
 
-/** Public repositories of everybody, oldest first; strangers see none without `FEATURE_ANONYMOUS_ACCESS`. */
-export async function listPublicRepositories(
+/**
+ * Repositories of all namespaces that `actor` may see, oldest first: public ones, those of the own namespace and of
+ * organizations that `actor` administers, and those with a permission. Strangers see none without
+ * `FEATURE_ANONYMOUS_ACCESS`.
+ */
+export async function listVisibleRepositories(
   deps: Pick<Deps, "sql" | "config">,
   actor: Actor,
   options: { after: string; limit: number },
 ): Promise<RepositoryPage> {
-  if (actor.kind === "anonymous" && !deps.config.FEATURE_ANONYMOUS_ACCESS) {
+  const { sql, config } = deps;
+  if (actor.kind === "anonymous" && !config.FEATURE_ANONYMOUS_ACCESS) {
     return { repositories: [], next: undefined };
   }
+  const reads = hasScope(actor, "repo:read") && (actor.kind === "user" || actor.kind === "robot");
+  const viewer = {
+    all: hasFullAccess(config, actor) || readsEveryRepository(config, actor),
+    userId: reads ? actor.id : null,
+  };
   const afterId = Number(options.after || 0);
-  const rows = await selectPublicRepositories(deps.sql, {
+  const rows = await selectVisibleRepositories(sql, viewer, {
     kind: "image",
     afterId: Number.isSafeInteger(afterId) ? afterId : 0,
     limit: options.limit + 1,

@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { countActions } from "../../src/domain/popularity.ts";
+import { countRepositoryActions } from "../../src/domain/popularity.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { Content, stopClock } from "../api/content.ts";
 import { withSite } from "../api/site.ts";
@@ -25,7 +25,7 @@ async function scores({ sql }: Deps): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ name, score }) => [name, score]));
 }
 
-Deno.test("countActions(): each day that is over is counted once, late rows included, and scored", async () => {
+Deno.test("countRepositoryActions(): each day that is over is counted once, late rows included, and scored", async () => {
   await withSite({}, async (site) => {
     const { deps } = site;
     const one = (await Content.of(deps, "acme/one")).repository.id;
@@ -40,11 +40,11 @@ Deno.test("countActions(): each day that is over is counted once, late rows incl
     await act(deps, 999_999, midnightMs - 1, 5);
     await act(deps, one, midnightMs - 60 * DAY_MS, 50);
     // A few minutes after midnight rows of yesterday may still be on their way.
-    expect(await countActions(deps)).toBe(1);
+    expect(await countRepositoryActions(deps)).toBe(1);
     expect(await counts(deps)).toEqual([{ name: "one", count: 3, day: "11-22" }]);
     clock.ms = midnightMs + 15 * 60_000;
-    expect(await countActions(deps)).toBe(1);
-    expect(await countActions(deps)).toBe(0);
+    expect(await countRepositoryActions(deps)).toBe(1);
+    expect(await countRepositoryActions(deps)).toBe(0);
     expect(await counts(deps)).toEqual([
       { name: "one", count: 3, day: "11-22" },
       { name: "one", count: 4, day: "11-23" },
@@ -56,21 +56,25 @@ Deno.test("countActions(): each day that is over is counted once, late rows incl
     expect(first.one).toBeLessThan(7000);
     clock.ms += 183 * DAY_MS;
     await act(deps, two, clock.ms - DAY_MS, 2);
-    await countActions(deps);
+    await countRepositoryActions(deps);
     const later = await scores(deps);
     expect(later.two).toBe(2000);
     expect(later.one).toBe(0);
   });
 });
 
-Deno.test("countActions(): several nodes at once count once", async () => {
+Deno.test("countRepositoryActions(): several nodes at once count once", async () => {
   await withSite({}, async (site) => {
     const { deps } = site;
     const { id } = (await Content.of(deps, "acme/app")).repository;
     await deps.sql`delete from logentry3`;
     stopClock(deps, Date.UTC(2026, 10, 24, 12));
     await act(deps, id, Date.UTC(2026, 10, 23, 12), 7);
-    const days = await Promise.all([countActions(deps), countActions(deps), countActions(deps)]);
+    const days = await Promise.all([
+      countRepositoryActions(deps),
+      countRepositoryActions(deps),
+      countRepositoryActions(deps),
+    ]);
     expect(days.filter((count) => count > 0)).toEqual([1]);
     expect(await counts(deps)).toEqual([{ name: "app", count: 7, day: "11-23" }]);
   });

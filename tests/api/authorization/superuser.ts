@@ -61,7 +61,7 @@ export const superusers: Resource = {
     "POST /messages": managed("SU", 201, {
       body: { message: { content: "x", media_type: "text/plain", severity: "info" } },
     }),
-    "DELETE /message/{uuid}": managed("SU", 204, { absent: 404 }),
+    "DELETE /message/{uuid}": managed("SU", 204, { with: { uuid: "{message}" }, absent: 404 }),
   },
   async prepare(world) {
     const { deps } = world;
@@ -85,6 +85,6 @@ export const superusers: Resource = {
       approvalId: null,
     });
     const message = { content: "x", mediaType: "text/plain", severity: "info" } as const;
-    world.note("", { uuid: await createMessage(deps, OPERATOR, message) });
+    world.note("", { message: await createMessage(deps, OPERATOR, message) });
   },
 };

@@ -75,9 +75,3 @@ export async function turnIntoOrganization(sql: Sql, userId: number): Promise<vo
       invalid_login_attempts = 0
     where id = ${userId}`;
 }
-
-/** The account that log entries of nobody's namespace are filed under: the oldest one, as in Quay. */
-export async function selectOldestAccountId(sql: Sql): Promise<number | undefined> {
-  const [row] = await sql<{ id: number }[]>`select id from "user" order by id limit 1`;
-  return row?.id;
-}

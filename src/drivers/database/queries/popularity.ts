@@ -68,3 +68,14 @@ export async function updateSearchScores(
       and coalesce(counted.score, 0) <> coalesce(s.score, 0)
     on conflict (repository_id) do update set score = excluded.score, last_updated = excluded.last_updated`;
 }
+
+/** What was done to a repository on each day that was counted, from `day` on. */
+export function selectActionCounts(
+  sql: Sql,
+  repositoryId: number,
+  day: string,
+): Promise<{ day: string; count: number }[]> {
+  return sql<{ day: string; count: number }[]>`
+    select to_char(date, 'YYYY-MM-DD') as day, count from repositoryactioncount
+    where repository_id = ${repositoryId} and date >= ${day}::date order by date`;
+}
