@@ -6,7 +6,10 @@ const path = (reference: string) => `/v2/acme/app/manifests/${reference}`;
 
 Deno.test("PUT, DELETE /v2/<name>/manifests/<reference>: an immutable tag is 409 TAG_IMMUTABLE, its own image again is not", () =>
   withRegistry(async (registry) => {
-    const [one, two] = [JSON.stringify(await registry.image("one")), JSON.stringify(await registry.image("two"))];
+    const [one, two] = [
+      JSON.stringify(await registry.image("one")),
+      JSON.stringify(await registry.image("two")),
+    ];
     assert.equal((await registry.push("v1", one)).status, 201);
     await registry.sql`update tag set immutable = true`;
     await expectError(await registry.push("v1", two), 409, "TAG_IMMUTABLE");
