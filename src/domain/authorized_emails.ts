@@ -1,78 +1,70 @@
-/** Addresses that a repository's notifications may go to, once whoever reads them has agreed (api.md §7). */
+/** Addresses whose owners allowed notifications of a repository. */
 import {
-  type AuthorizedEmailRow,
-  confirmAuthorizedEmail,
+  type AuthorizedEmail,
+  confirmAuthorizedEmailByCode,
   insertAuthorizedEmail,
   selectAuthorizedEmail,
 } from "../drivers/database/queries/authorized_email.ts";
 import { AppError } from "../lib/errors.ts";
+import type { Actor } from "./access.ts";
 import type { Deps } from "./deps.ts";
+import { sendRepositoryMailAuthorization } from "./mails.ts";
 import { isEmail } from "./names.ts";
-import type { RepositoryRef } from "./repositories.ts";
+import { openRepository } from "./repositories.ts";
 
-export type { AuthorizedEmailRow };
+export type { AuthorizedEmail };
 
 /**
- * @param repository opened by the caller for `admin`
- * @throws {AppError} `not_found` for an address that nobody asked
+ * @param actor administrator of the repository
+ * @throws {AppError} `feature_disabled`, `not_found`, `insufficient_scope`, `unauthenticated`
  */
-export async function findAuthorizedEmail(
-  { sql }: Pick<Deps, "sql">,
-  repository: RepositoryRef,
+export async function getAuthorizedEmail(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
   email: string,
-): Promise<AuthorizedEmailRow> {
-  const row = await selectAuthorizedEmail(sql, repository.id, email);
-  if (row === undefined) throw new AppError("not_found", "Not Found");
-  return row;
+): Promise<AuthorizedEmail> {
+  requireMailing(deps);
+  const repository = await openRepository(deps, actor, path, "admin");
+  const found = await selectAuthorizedEmail(deps.sql, repository.id, email);
+  if (found === undefined) throw new AppError("not_found", "Nobody asked the owner of this address");
+  return found;
 }
 
 /**
- * Asks the address whether it wants the repository's notifications; asked again it gets the same link again, unless it has
- * agreed already.
- * @param repository opened by the caller for `admin`
- * @throws {AppError} `invalid_request` for what is no address; `mail_failed`
+ * Asks the owner of the address with a mail, again if there was no answer; nothing happens when it is allowed already.
+ * @param actor administrator of the repository
+ * @throws {AppError} `feature_disabled`, `invalid_request`, `mail_failed`, `not_found`, `insufficient_scope`,
+ *   `unauthenticated`
  */
-export async function askForAuthorization(
+export async function requestAuthorizedEmail(
   deps: Pick<Deps, "sql" | "config" | "mail">,
-  repository: RepositoryRef,
+  actor: Actor,
+  path: { namespace: string; name: string },
   email: string,
-): Promise<AuthorizedEmailRow> {
-  const { sql, config, mail } = deps;
-  if (!isEmail(email) || email.length > 255) {
-    throw new AppError("invalid_request", "That is no e-mail address");
-  }
-  await insertAuthorizedEmail(sql, { repositoryId: repository.id, email, code: crypto.randomUUID() });
-  const row = await findAuthorizedEmail(deps, repository, email);
-  if (row.confirmed) return row;
-  const path = `${row.namespace}/${row.repository}`;
-  const link = `${config.PREFERRED_URL_SCHEME}://${config.SERVER_HOSTNAME}/authrepoemail?code=${row.code}`;
-  await mail.send({
-    to: email,
-    subject: `Please agree to the notifications of the repository ${path}`,
-    text: [
-      `Somebody who administers the repository ${path} of ${config.REGISTRY_TITLE} wants its notifications to be sent ` +
-      "to this address.",
-      "Follow this link to agree:",
-      link,
-      "If you do not want them, there is nothing to do: without the link nothing is sent.",
-    ].join("\n\n") + "\n",
-  });
-  return row;
+): Promise<AuthorizedEmail> {
+  requireMailing(deps);
+  const repository = await openRepository(deps, actor, path, "admin");
+  if (!isEmail(email)) throw new AppError("invalid_request", "Invalid email address");
+  await insertAuthorizedEmail(deps.sql, repository.id, email);
+  const found = await selectAuthorizedEmail(deps.sql, repository.id, email);
+  if (found === undefined) throw new AppError("not_found", "Repository not found");
+  if (!found.confirmed) await sendRepositoryMailAuthorization(deps, email, path, found.code);
+  return found;
 }
 
-/** The link of the mail was followed. Done again it changes nothing. @throws {AppError} `not_found` for an unknown code */
-export async function confirmAuthorization(
+/** What `/authrepoemail?code=` does; again: the same. @throws {AppError} `invalid_request` */
+export async function confirmAuthorizedEmail(
   { sql }: Pick<Deps, "sql">,
   code: string,
-): Promise<AuthorizedEmailRow> {
-  const row = code === "" ? undefined : await confirmAuthorizedEmail(sql, code);
-  if (row === undefined) {
-    throw new AppError("not_found", "This link is not known: it may have been cut short.");
-  }
-  return row;
+): Promise<{ email: string; namespace: string; repository: string }> {
+  const confirmed = /^[0-9A-Za-z-]{1,255}$/.test(code)
+    ? await confirmAuthorizedEmailByCode(sql, code)
+    : undefined;
+  if (confirmed === undefined) throw new AppError("invalid_request", "This code is invalid.");
+  return confirmed;
 }
 
-/** @throws {AppError} `feature_disabled` without `FEATURE_MAILING` */
-export function requireMailing({ config }: Pick<Deps, "config">): void {
+function requireMailing({ config }: Pick<Deps, "config">): void {
   if (!config.FEATURE_MAILING) throw new AppError("feature_disabled", "Not Found");
 }

@@ -18,7 +18,7 @@ import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { keepingAnAdmin } from "./organization_admins.ts";
 import { openOrganization } from "./organizations.ts";
-import { hasScope, isOperator, refusal } from "./rights.ts";
+import { isOperator, refusal } from "./rights.ts";
 
 export type { TeamSyncRow };
 
@@ -126,7 +126,7 @@ async function withTeam(
 ): Promise<TeamRow> {
   if (!deps.config.FEATURE_TEAM_SYNCING) throw new AppError("feature_disabled", "Not Found");
   const organization = await openOrganization(deps, actor, path.organization);
-  if (!maySetUpTeamSync(deps.config, actor) || !hasScope(actor, "org:admin")) throw refusal(actor);
+  if (!maySetUpTeamSync(deps.config, actor)) throw refusal(actor);
   return await deps.sql.begin(async (tx) => {
     await lockOrganization(tx, organization.id);
     const team = await selectTeam(tx, organization.id, path.team);

@@ -3,7 +3,7 @@ import { countRegistrySize, giveUpRegistrySize, REGISTRY_SIZE_QUEUE } from "../d
 import { drainQueue } from "./queue_worker.ts";
 
 /** Counts the registry's bytes when somebody has asked for it. @returns how many counts were made */
-export function workOnRegistrySize(deps: Pick<Deps, "sql" | "metrics" | "log" | "now">): Promise<number> {
+export function workOnRegistrySize(deps: Pick<Deps, "sql" | "log" | "now" | "metrics">): Promise<number> {
   return drainQueue(deps, {
     queue: REGISTRY_SIZE_QUEUE,
     processingMs: 60_000,

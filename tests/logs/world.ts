@@ -1,6 +1,7 @@
 import type { Actor } from "../../src/domain/access.ts";
 import { findUser } from "../../src/domain/accounts.ts";
 import type { Deps } from "../../src/domain/deps.ts";
+import { selectAccount } from "../../src/drivers/database/queries/user.ts";
 import { registryRoutes } from "../../src/http/registry/registry.ts";
 import { addRealUser, OPERATOR, PASSWORD, type Site, withSite } from "../api/site.ts";
 import type { ApiClient } from "../api/api_client.ts";
@@ -21,19 +22,17 @@ export interface World {
   readonly digests: readonly [string, string];
   /** A request below `/v2` by somebody with a token for `acme/app`, from 192.0.2.7 with the user agent `client/1`. */
   registry(actor: Actor, method: string, path: string, init?: RequestInit): Promise<Response>;
-  /** `GET /v2/auth` with these credentials. */
+  /** `GET /v2/auth` with these credentials; `dave` can really sign in with {@link PASSWORD}. */
   login(username: string, password: string): Promise<Response>;
   actorOf(username: string): Promise<Actor>;
 }
 
-/** `dave` can really sign in with {@link PASSWORD}. */
 export async function withWorld(
   config: Parameters<typeof withSite>[0],
   test: (world: World) => Promise<void>,
 ): Promise<void> {
   await withSite(config, async (site) => {
     const { deps } = site;
-    await addRealUser(deps, "dave");
     const content = await Content.of(deps, "acme/app");
     const digests = [
       await content.image({ word: "one", tag: "v1" }),
@@ -70,6 +69,8 @@ export async function withWorld(
       registry: async (actor, method, path, init = {}) =>
         await send(await bearerFor(deps, { "acme/app": ["pull", "push"] }, actor), method, path, init),
       login: async (username, password) => {
+        // Made when it is needed: passwords take their time.
+        if (await selectAccount(deps.sql, "dave") === undefined) await addRealUser(deps, "dave");
         await bearerFor(deps, {});
         return await send(
           `Basic ${btoa(`${username}:${password}`)}`,

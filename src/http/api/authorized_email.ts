@@ -1,18 +1,16 @@
 import * as z from "zod";
 import {
-  askForAuthorization,
-  type AuthorizedEmailRow,
-  findAuthorizedEmail,
-  requireMailing,
+  type AuthorizedEmail,
+  getAuthorizedEmail,
+  requestAuthorizedEmail,
 } from "../../domain/authorized_emails.ts";
-import { openRepository } from "../../domain/repositories.ts";
-import { type ApiRequest, defineRoute, reply, repositoryPath, type Route } from "./route.ts";
+import { defineRoute, reply, repositoryPath, type Route } from "./route.ts";
 
-const emailSchema = z.object({
+const authorizedEmailSchema = z.object({
   email: z.string(),
   repository: z.string(),
   namespace: z.string(),
-  confirmed: z.boolean().meta({ description: "Whoever reads it has agreed." }),
+  confirmed: z.boolean(),
 });
 
 export const authorizedEmailRoutes: readonly Route[] = [
@@ -20,35 +18,31 @@ export const authorizedEmailRoutes: readonly Route[] = [
     method: "GET",
     path: "/repository/{repository}/authorizedemail/{email}",
     operationId: "checkRepoEmailAuthorized",
-    summary: "Whether the repository's notifications may go to the address.",
+    summary: "Whether notifications of the repository may be sent to the address.",
     scope: "repo:admin",
-    responses: { 200: emailSchema },
-    async handle(request) {
-      const repository = await administered(request);
-      return reply(emailView(await findAuthorizedEmail(request.deps, repository, request.params.email)));
+    responses: { 200: authorizedEmailSchema },
+    async handle({ deps, actor, params }) {
+      const path = repositoryPath(params.repository);
+      return reply(view(path, await getAuthorizedEmail(deps, actor, path, params.email)));
     },
   }),
   defineRoute({
     method: "POST",
     path: "/repository/{repository}/authorizedemail/{email}",
     operationId: "sendAuthorizeRepoEmail",
-    summary: "Asks the address, by mail, whether it wants the repository's notifications.",
+    summary: "Asks the owner of the address, with a mail.",
     scope: "repo:admin",
-    responses: { 200: emailSchema },
-    async handle(request) {
-      const repository = await administered(request);
-      return reply(emailView(await askForAuthorization(request.deps, repository, request.params.email)));
+    responses: { 200: authorizedEmailSchema },
+    async handle({ deps, actor, params }) {
+      const path = repositoryPath(params.repository);
+      return reply(view(path, await requestAuthorizedEmail(deps, actor, path, params.email)));
     },
   }),
 ];
 
-async function administered({ deps, actor, params }: ApiRequest<"repository">) {
-  requireMailing(deps);
-  return await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-}
-
-function emailView(
-  { email, repository, namespace, confirmed }: AuthorizedEmailRow,
-): z.infer<typeof emailSchema> {
+function view(
+  { namespace, name: repository }: { namespace: string; name: string },
+  { email, confirmed }: AuthorizedEmail,
+): z.infer<typeof authorizedEmailSchema> {
   return { email, repository, namespace, confirmed };
 }

@@ -16,6 +16,7 @@ import {
   setUserPermission,
   type TeamGrant,
 } from "../../domain/repository_permissions.ts";
+import { listTransitiveRoles } from "../../domain/transitive_permissions.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { roleSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
@@ -54,6 +55,19 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     async handle({ deps, actor, params }) {
       const repository = await openForReading(deps, actor, params.repository);
       return reply(userView(await getUserPermission(deps, repository, params.username)));
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/repository/{repository}/permissions/user/{username}/transitive",
+    operationId: "getUserTransitivePermission",
+    summary: "Every role of a user or robot: of its own and by teams.",
+    scope: "repo:admin",
+    responses: { 200: z.object({ permissions: z.array(z.object({ role: roleSchema })) }) },
+    async handle({ deps, actor, params }) {
+      const repository = await openForReading(deps, actor, params.repository);
+      const roles = await listTransitiveRoles(deps, repository, params.username);
+      return reply({ permissions: roles.map((role) => ({ role })) });
     },
   }),
   defineRoute({

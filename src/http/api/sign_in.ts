@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { byPassword } from "../../domain/credentials.ts";
+import { signInInvited } from "../../domain/sign_up.ts";
 import { recordLogin, recordLoginFailure, recordLogout } from "../../domain/login_log.ts";
 import { signOut, startSession, startUserSession } from "../../domain/sessions.ts";
 import { requirePerson } from "../../domain/rights.ts";
@@ -25,10 +26,12 @@ export const signInRoutes: readonly Route[] = [
     allowReadonly: true,
     async handle({ deps, actor, body, setSession }) {
       if (!deps.config.FEATURE_DIRECT_LOGIN) throw new AppError("feature_disabled", "Not Found");
-      const { username, password } = body;
+      const { username, password, invite_code: inviteCode } = body;
       const { origin } = actor;
       return await orFailure(async () => {
-        const user = await byPassword(deps, username, password, { plainAllowed: true })
+        const user = await signInInvited(deps, { username, password, inviteCode }, {
+          ...(origin && { origin }),
+        })
           .catch(async (error) => {
             await recordLoginFailure(deps, { username, type: "quayauth", origin, error });
             throw error;

@@ -2,8 +2,8 @@ import { Hono } from "hono";
 import type { Deps } from "../../domain/deps.ts";
 import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
-import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { clientConfig } from "./client_config.ts";
+import { mailLinkRoutes } from "./mail_links.ts";
 
 /** What browsers need besides the API and the pages: how the site is set up, and the CSRF token of their session. */
 export function webRoutes(deps: Deps): Hono {
@@ -22,6 +22,5 @@ export function webRoutes(deps: Deps): Hono {
     c.header("Cache-Control", "no-store");
     return c.json({ csrf_token: session.csrfToken });
   });
-  app.route("/", authorizedEmailRoutes(deps));
-  return app;
+  return app.route("/", mailLinkRoutes(deps));
 }

@@ -51,7 +51,7 @@ export const repositoryNotifications: Resource = {
         eventConfig,
       });
       world.note(`${namespace}/${name}`, { uuid });
-      await insertAuthorizedEmail(sql, { repositoryId: repository.id, email: "ops@example.org", code: uuid });
+      await insertAuthorizedEmail(sql, repository.id, "ops@example.org");
     }
   },
 };

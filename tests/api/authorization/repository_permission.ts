@@ -30,6 +30,11 @@ function permissionsOf(
 export const repositoryPermissions: Resource = {
   routes: {
     ...permissionsOf("user", { username: "zoe" }),
+    "GET /repository/{repository}/permissions/user/{username}/transitive": {
+      who: "R:admin GRO&R:read",
+      ok: 200,
+      with: { username: "zoe" },
+    },
     ...permissionsOf("team", { teamname: "owners" }, { GET: 404, PUT: 400, DELETE: 400 }),
   },
   async prepare(world) {

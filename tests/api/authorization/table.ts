@@ -1,4 +1,5 @@
 import type { Resource } from "./rules.ts";
+import { authorizedEmails } from "./authorized_email.ts";
 import { documents } from "./documents.ts";
 import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
@@ -27,6 +28,7 @@ export const RESOURCES: readonly Resource[] = [
   robots,
   repositories,
   repositoryPermissions,
+  authorizedEmails,
   stars,
   tags,
   manifests,

@@ -1,12 +1,21 @@
 import type { Sql } from "../postgres.ts";
 
-/** An address that a repository's notifications may go to once whoever reads it has agreed. */
-export interface AuthorizedEmailRow {
+/** An address that may get notifications of a repository, once its owner has confirmed. */
+export interface AuthorizedEmail {
   readonly email: string;
   readonly code: string;
   readonly confirmed: boolean;
-  readonly namespace: string;
-  readonly repository: string;
+}
+
+export async function selectAuthorizedEmail(
+  sql: Sql,
+  repositoryId: number,
+  email: string,
+): Promise<AuthorizedEmail | undefined> {
+  const [row] = await sql<AuthorizedEmail[]>`
+    select email, code, confirmed from repositoryauthorizedemail
+    where email = ${email} and repository_id = ${repositoryId}`;
+  return row;
 }
 
 export async function isEmailAuthorized(sql: Sql, repositoryId: number, email: string): Promise<boolean> {
@@ -15,44 +24,22 @@ export async function isEmailAuthorized(sql: Sql, repositoryId: number, email: s
   return rows.length > 0;
 }
 
-const columns = (sql: Sql) =>
-  sql`a.email, a.code, a.confirmed, u.username as namespace, r.name as repository`;
-const tables = (sql: Sql) =>
-  sql`repositoryauthorizedemail a join repository r on r.id = a.repository_id join "user" u on u.id = r.namespace_user_id`;
-
-export async function selectAuthorizedEmail(
-  sql: Sql,
-  repositoryId: number,
-  email: string,
-): Promise<AuthorizedEmailRow | undefined> {
-  const [row] = await sql<AuthorizedEmailRow[]>`
-    select ${columns(sql)} from ${
-    tables(sql)
-  } where a.email = ${email} and a.repository_id = ${repositoryId}`;
-  return row;
-}
-
-/** Idempotent: one that is there keeps its code. */
-export async function insertAuthorizedEmail(
-  sql: Sql,
-  row: { repositoryId: number; email: string; code: string },
-): Promise<void> {
+/** Unless it is there. */
+export async function insertAuthorizedEmail(sql: Sql, repositoryId: number, email: string): Promise<void> {
   await sql`
     insert into repositoryauthorizedemail (repository_id, email, code, confirmed)
-    values (${row.repositoryId}, ${row.email}, ${row.code}, false)
-    on conflict (email, repository_id) do nothing`;
+    values (${repositoryId}, ${email}, ${crypto.randomUUID()}, false) on conflict do nothing`;
 }
 
-/** @returns what was confirmed, `undefined` for an unknown code */
-export async function confirmAuthorizedEmail(
+/** @returns what it is for; undefined for an unknown code */
+export async function confirmAuthorizedEmailByCode(
   sql: Sql,
   code: string,
-): Promise<AuthorizedEmailRow | undefined> {
-  const [row] = await sql<AuthorizedEmailRow[]>`
-    with agreed as (
-      update repositoryauthorizedemail set confirmed = true where code = ${code}
-      returning repository_id, email, code, confirmed)
-    select ${columns(sql)} from agreed a join repository r on r.id = a.repository_id
-      join "user" u on u.id = r.namespace_user_id`;
+): Promise<{ email: string; namespace: string; repository: string } | undefined> {
+  const [row] = await sql<{ email: string; namespace: string; repository: string }[]>`
+    update repositoryauthorizedemail e set confirmed = true
+    from repository r, "user" n
+    where e.code = ${code} and r.id = e.repository_id and n.id = r.namespace_user_id and r.state <> 3
+    returning e.email, n.username as namespace, r.name as repository`;
   return row;
 }
