@@ -5,10 +5,7 @@ import { describeEvent, type EventData, type RepositoryEvent } from "../../src/d
 import { REPOSITORY_EVENTS } from "../../src/domain/notification_events.ts";
 import { notifyRepository } from "../../src/domain/notifications.ts";
 import { claimQueueItem } from "../../src/drivers/database/queries/queue.ts";
-import {
-  confirmAuthorizedEmail,
-  insertAuthorizedEmail,
-} from "../../src/drivers/database/queries/authorized_email.ts";
+import { insertAuthorizedEmail } from "../../src/drivers/database/queries/authorized_email.ts";
 import { createSmtpDriver } from "../../src/drivers/mail/smtp.ts";
 import { createWebhookClient } from "../../src/lib/webhook_client.ts";
 import { deliverNotifications } from "../../src/workers/notification_delivery.ts";
@@ -176,8 +173,8 @@ Deno.test("every event by e-mail: a real SMTP server gets subject, text and HTML
           }),
         });
         const repositoryId = content.repository.id;
-        await insertAuthorizedEmail(deps.sql, { repositoryId, email: "ops@example.org", code: "code" });
-        await confirmAuthorizedEmail(deps.sql, "code");
+        await insertAuthorizedEmail(deps.sql, repositoryId, "ops@example.org");
+        await deps.sql`update repositoryauthorizedemail set confirmed = true`;
         for (const [event, { eventConfig, data, words }] of Object.entries(EVENTS)) {
           await create({
             event,

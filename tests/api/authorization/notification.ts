@@ -1,6 +1,5 @@
 import { findRepository } from "../../../src/domain/repositories.ts";
 import { notifyUsers } from "../../../src/domain/notifications.ts";
-import { insertAuthorizedEmail } from "../../../src/drivers/database/queries/authorized_email.ts";
 import { insertRepositoryNotification } from "../../../src/drivers/database/queries/repository_notification.ts";
 import type { Resource } from "./rules.ts";
 import { existing, PEOPLE } from "./world.ts";
@@ -51,7 +50,6 @@ export const repositoryNotifications: Resource = {
         eventConfig,
       });
       world.note(`${namespace}/${name}`, { uuid });
-      await insertAuthorizedEmail(sql, repository.id, "ops@example.org");
     }
   },
 };
