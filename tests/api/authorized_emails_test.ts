@@ -30,15 +30,16 @@ Deno.test("authorized e-mail: asked by mail, agreed to by its link, good for not
     if (link === undefined) throw new Error("no link in the mail");
 
     const stranger = site.stranger();
+    expect((await stranger.call("HEAD", link)).status).toBe(200);
+    expect((await alice.expect(200, "GET", path)).confirmed).toBe(false);
     expect((await stranger.call("GET", `${link}x`)).status).toBe(400);
     expect((await stranger.call("GET", "/authrepoemail")).status).toBe(400);
-    expect((await alice.expect(200, "GET", path)).confirmed).toBe(false);
     for (let times = 0; times < 2; times++) {
       const page = await stranger.call("GET", link);
       expect(page.status).toBe(200);
       const text = await page.text();
-      expect(text).toContain("ops@example.org");
       expect(text).toContain("acme/app");
+      expect(text).toContain("ops@example.org");
     }
     expect(await alice.expect(200, "POST", path)).toEqual({ ...asked, confirmed: true });
     expect(sent.length).toBe(1);

@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
 import { insertAuthorizedEmail } from "../../src/drivers/database/queries/authorized_email.ts";
-import { Content } from "./content.ts";
+import { authorizeEmail, Content } from "./content.ts";
 import { withSite } from "./site.ts";
 
 const PATH = "/repository/acme/app/notification/";
@@ -96,9 +96,8 @@ Deno.test("POST /repository/{r}/notification/: what an event or a method lacks i
     const { repository } = await Content.of(site.deps, "acme/app");
     await Content.of(site.deps, "bob/own");
     const { sql } = site.deps;
-    await insertAuthorizedEmail(sql, repository.id, "yes@example.org");
-    await sql`update repositoryauthorizedemail set confirmed = true`;
     await insertAuthorizedEmail(sql, repository.id, "asked@example.org");
+    await authorizeEmail(sql, repository.id, "yes@example.org");
     const alice = await site.browserOf("alice");
     const webhook = (url: unknown, more = {}) => ({ method: "webhook", config: { url, ...more } });
     const slack = (url: unknown) => ({ method: "slack", config: { url } });

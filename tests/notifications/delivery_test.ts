@@ -5,13 +5,12 @@ import { describeEvent, type EventData, type RepositoryEvent } from "../../src/d
 import { REPOSITORY_EVENTS } from "../../src/domain/notification_events.ts";
 import { notifyRepository } from "../../src/domain/notifications.ts";
 import { claimQueueItem } from "../../src/drivers/database/queries/queue.ts";
-import { insertAuthorizedEmail } from "../../src/drivers/database/queries/authorized_email.ts";
 import { createSmtpDriver } from "../../src/drivers/mail/smtp.ts";
 import { createWebhookClient } from "../../src/lib/webhook_client.ts";
 import { deliverNotifications } from "../../src/workers/notification_delivery.ts";
 import { silentLogger } from "../database.ts";
 import { withSmtpServer } from "../mail/smtp_server.ts";
-import { Content, stopClock } from "../api/content.ts";
+import { authorizeEmail, Content, stopClock } from "../api/content.ts";
 import type { ApiClient } from "../api/api_client.ts";
 import { type Site, withSite } from "../api/site.ts";
 import { type Receiver, RECEIVER_HOST, withReceiver } from "./receiver.ts";
@@ -173,8 +172,7 @@ Deno.test("every event by e-mail: a real SMTP server gets subject, text and HTML
           }),
         });
         const repositoryId = content.repository.id;
-        await insertAuthorizedEmail(deps.sql, repositoryId, "ops@example.org");
-        await deps.sql`update repositoryauthorizedemail set confirmed = true`;
+        await authorizeEmail(deps.sql, repositoryId, "ops@example.org");
         for (const [event, { eventConfig, data, words }] of Object.entries(EVENTS)) {
           await create({
             event,

@@ -44,8 +44,8 @@ Deno.test("superuser/users/: created with a password that works, shown, listed, 
       superuser: "root",
     });
     const refused: [body: unknown, words: string][] = [
-      [{ username: "dave" }, "already been taken"],
-      [{ username: "acme" }, "already been taken"],
+      [{ username: "dave" }, "already exists"],
+      [{ username: "acme" }, "already exists"],
       [{ username: "eve", email: "dave@example.org" }, "Email has already been used"],
       [{ username: "Eve" }, "Username"],
       [{ username: "eve", email: "nonsense" }, "Invalid email"],

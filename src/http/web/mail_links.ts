@@ -14,8 +14,15 @@ import { checkCsrf, type Client, identifyClient, writeSession } from "../api/cli
 import { readForm } from "../api/body.ts";
 import { type Html, html, showPage } from "./page.ts";
 
+const PATHS = new Set(["/confirm", "/recovery", "/confirminvite", "/authrepoemail"]);
+
 export function mailLinkRoutes(deps: Deps): Hono {
   const app = new Hono();
+  // Hono answers HEAD by running the GET handler: a link checker would follow the link in its reader's name.
+  app.use(async (c, next) => {
+    if (c.req.method === "HEAD" && PATHS.has(c.req.path)) return c.body(null, 200);
+    await next();
+  });
   app.get("/confirm", (c) => page(deps, c, "Confirm your e-mail address", () => confirm(deps, c)));
   app.get("/recovery", (c) => page(deps, c, "Set a new password", () => showRecovery(deps, c)));
   app.post("/recovery", (c) => page(deps, c, "Set a new password", () => recover(deps, c)));

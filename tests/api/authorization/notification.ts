@@ -20,20 +20,6 @@ export const repositoryNotifications: Resource = {
     [`POST ${ONE}`]: { who: "R:admin", ok: 204, absent: 400 },
     [`DELETE ${ONE}`]: { who: "R:admin", ok: 204, absent: 400 },
     [`POST ${ONE}/test`]: { who: "R:admin", ok: 200, absent: 400 },
-    "GET /repository/{repository}/authorizedemail/{email}": {
-      who: "R:admin",
-      ok: 200,
-      with: { email: "ops@example.org" },
-      absent: 404,
-      features: ["FEATURE_MAILING"],
-    },
-    "POST /repository/{repository}/authorizedemail/{email}": {
-      who: "R:admin",
-      ok: 200,
-      with: { email: "ops@example.org" },
-      absent: 400,
-      features: ["FEATURE_MAILING"],
-    },
   },
   async prepare(world) {
     const { sql } = world.deps;
