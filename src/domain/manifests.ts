@@ -15,6 +15,7 @@ import { checkArtifactType } from "./artifact_types.ts";
 import { authenticationMetadata, logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { readImageConfig } from "./image_config.ts";
+import { findImmutabilityRule } from "./immutability_policies.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { findNotifications, queueNotifications } from "./notifications.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
@@ -67,14 +68,16 @@ export async function putManifest(
   checkArtifactType(deps, manifest);
   const digest = digestOfPush(push);
   const tags = [...new Set(push.reference.kind === "tag" ? [push.reference.tag, ...push.tags] : push.tags)];
-  const [{ blobs, children }, listeners] = await Promise.all([
+  const [{ blobs, children }, listeners, rule] = await Promise.all([
     findParts(deps, repositoryId, manifest, push.sparse ?? false),
     tags.length === 0 ? [] : findNotifications(deps, repositoryId, "repo_push"),
+    findImmutabilityRule(deps, repositoryId),
   ]);
   const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
   const lifetimeMs = expiresAfterMs(labels.find((label) => label.key === EXPIRES_AFTER)?.value) ??
     await lifetimeOfChildren(deps, children);
-  const immutable = asksForImmutability(deps, labels, lifetimeMs);
+  const mayBeImmutable = lifetimeMs === undefined || deps.config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
+  const asked = deps.config.FEATURE_IMMUTABLE_TAGS && labels.some(isImmutabilityLabel);
 
   const id = await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, tags);
@@ -97,7 +100,14 @@ export async function putManifest(
       await insertLabels(tx, { repositoryId, manifestId, source: "manifest", labels });
     }
     const endMs = lifetimeMs === undefined ? null : nowMs + lifetimeMs;
-    for (const name of tags) await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, immutable });
+    for (const name of tags) {
+      const immutable = mayBeImmutable && (asked || rule(name));
+      const became = await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, immutable });
+      if (became && !asked && by !== undefined) {
+        const metadata = { tag: name, manifest_digest: digest };
+        await logRepositoryAction({ ...deps, sql: tx }, by, "tag_made_immutable_by_policy", metadata);
+      }
+    }
     if (tags.length === 0) {
       const keptMs = (push.keepSeconds ?? deps.config.PUSH_TEMP_TAG_EXPIRATION_SEC) * 1000;
       const keptUntilMs = manifest.subject === undefined ? nowMs + keptMs : null;
@@ -115,15 +125,9 @@ export async function putManifest(
   return { id, digest, manifest, tags };
 }
 
-/** The label `quay.immutable=true` of Quay 3.17. What ends by itself is immutable only where that is allowed. */
-function asksForImmutability(
-  { config }: Pick<Deps, "config">,
-  labels: readonly { key: string; value: string }[],
-  lifetimeMs: number | undefined,
-): boolean {
-  return config.FEATURE_IMMUTABLE_TAGS &&
-    (lifetimeMs === undefined || config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) &&
-    labels.some(({ key, value }) => key === "quay.immutable" && value === "true");
+/** Of Quay 3.17. What ends by itself is immutable only where that is allowed. */
+function isImmutabilityLabel({ key, value }: { key: string; value: string }): boolean {
+  return key === "quay.immutable" && value === "true";
 }
 
 /** One row a tag, as if each had been pushed; one for the manifest when there is none. */

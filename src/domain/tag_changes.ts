@@ -22,6 +22,7 @@ import { type Actor, canAdministerRepository } from "./access.ts";
 import { logRepositoryAction, usernameOf } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { EXPIRES_AFTER, expiresAfterMs } from "./labels.ts";
+import { findImmutabilityRule } from "./immutability_policies.ts";
 import type { LogKind } from "./log_kinds.ts";
 import type { RepositoryRef } from "./repositories.ts";
 import { refusal } from "./rights.ts";
@@ -45,7 +46,7 @@ export interface TagChange {
  *   `invalid_request` for an end in the past, also one that the cut has moved there
  */
 export async function changeTag(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
   actor: Actor,
   repository: RepositoryRef,
   name: string,
@@ -54,6 +55,7 @@ export async function changeTag(
   parseTagName(name);
   if (immutable !== undefined) await checkImmutabilityRight(deps, actor, repository, immutable);
   const { id: repositoryId } = repository;
+  const rule = await findImmutabilityRule(deps, repositoryId);
   await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
@@ -73,7 +75,15 @@ export async function changeTag(
       if (manifest === undefined) throw notFound();
       const labelledMs = await endByLabel(tx, manifest.id, nowMs);
       const moved = await selectLiveTag(tx, repositoryId, name, nowMs);
-      await pointTag(tx, { repositoryId, name, manifestId: manifest.id, nowMs, endMs: labelledMs });
+      const became = await pointTag(tx, {
+        repositoryId,
+        name,
+        manifestId: manifest.id,
+        nowMs,
+        endMs: labelledMs,
+        immutable: mayBeImmutable(deps, labelledMs) && rule(name),
+      });
+      if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
       await (moved === undefined ? log("create_tag", { manifest_digest: digest }) : log("move_tag", {
         manifest_digest: digest,
         original_manifest_digest: await selectManifestDigest(tx, moved.manifestId),
@@ -83,6 +93,11 @@ export async function changeTag(
     if (immutable === true) await setImmutable(tx, { repositoryId, name, nowMs, immutable }, deps, log);
   }).catch(asNotFound);
   deps.changes?.changed(repositoryId);
+}
+
+/** What ends by itself is immutable only where that is allowed. */
+function mayBeImmutable({ config }: Pick<Deps, "config">, endMs: number | null): boolean {
+  return endMs === null || config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
 }
 
 type TagLog = ReturnType<typeof logOf>;
@@ -156,7 +171,7 @@ async function checkImmutabilityRight(
  * @throws {AppError} `tag_invalid`, `tag_immutable`; `not_found` when the digest cannot be restored any more
  */
 export async function restoreTag(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
   actor: Actor,
   repository: RepositoryRef,
   name: string,
@@ -165,15 +180,26 @@ export async function restoreTag(
   parseTagName(name);
   const { id: repositoryId } = repository;
   const windowMs = await timeMachineMs(deps, repository);
+  const rule = await findImmutabilityRule(deps, repositoryId);
   await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
     const manifestId = await selectRestorableManifest(tx, repositoryId, digest, nowMs - windowMs);
     if (manifestId === undefined) throw notFound();
     const endMs = await endByLabel(tx, manifestId, nowMs);
-    await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, reversion: true });
+    const immutable = mayBeImmutable(deps, endMs) && rule(name);
+    const became = await pointTag(tx, {
+      repositoryId,
+      name,
+      manifestId,
+      nowMs,
+      endMs,
+      reversion: true,
+      immutable,
+    });
     const log = logOf({ ...deps, sql: tx }, actor, repository, name);
     await log("revert_tag", { manifest_digest: digest });
+    if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
   });
   deps.changes?.changed(repositoryId);
 }

@@ -48,6 +48,7 @@ export function tagIsImmutable(name: string): AppError {
  * @param tag.endMs when it ends by itself, epoch milliseconds; null for never
  * @param tag.reversion it is a restored tag
  * @param tag.immutable what a new period of the tag is; with the same manifest again the tag becomes so, but never less
+ * @returns whether it became immutable by this
  * @throws {AppError} `tag_immutable`
  */
 export async function pointTag(
@@ -61,13 +62,14 @@ export async function pointTag(
     reversion?: boolean;
     immutable?: boolean;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { repositoryId, name, manifestId, nowMs, endMs, reversion = false, immutable = false } = tag;
   const live = await selectLiveTag(tx, repositoryId, name, nowMs);
   if (live?.manifestId === manifestId && !reversion) {
     if (live.endMs !== endMs && !live.immutable) await updateTagEnd(tx, live.id, endMs);
-    if (immutable && !live.immutable) await updateTagImmutable(tx, live.id, true);
-    return;
+    if (!immutable || live.immutable) return false;
+    await updateTagImmutable(tx, live.id, true);
+    return true;
   }
   if (live?.immutable) throw tagIsImmutable(name);
   if (live !== undefined) await endTag(tx, live.id, nowMs);
@@ -81,6 +83,7 @@ export async function pointTag(
     reversion,
     immutable,
   });
+  return immutable;
 }
 
 /**

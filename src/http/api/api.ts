@@ -16,6 +16,7 @@ import { authorizationRoutes } from "./authorization.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
+import { immutabilityPolicyRoutes } from "./immutability_policy.ts";
 import { initializeRoutes } from "./initialize.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
@@ -72,6 +73,7 @@ export const API_ROUTES: readonly Route[] = [
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...immutabilityPolicyRoutes,
   ...superuserUserRoutes,
   ...superuserOrganizationRoutes,
   ...superuserKeyRoutes,
