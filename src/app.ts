@@ -12,15 +12,14 @@ import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
 import type { ConnectUpstream } from "./drivers/upstream/driver.ts";
-import type { StorageLocation } from "./drivers/storage/driver.ts";
 import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
-import { createFilesystemDriver } from "./drivers/storage/filesystem.ts";
+import { openStorage } from "./drivers/storage/open.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type LoggerOptions } from "./lib/logger.ts";
 import { createMetrics } from "./lib/metrics.ts";
 import { createHostGuard } from "./lib/ssrf.ts";
 import type { Place } from "./lib/place.ts";
-import { isTracing, tracedPool, tracedStorage } from "./lib/telemetry.ts";
+import { isTracing, tracedPool } from "./lib/telemetry.ts";
 
 /** Everything that a thread needs to make its own `Deps`: plain data, so that it can be posted to one. */
 export interface Settings {
@@ -40,8 +39,9 @@ export async function composeDeps(
   const { config, place } = settings;
   const authorities = await readExtraAuthorities(place.configDir);
   const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
-  const storage = openStorage(config);
   const traced = isTracing();
+  const metrics = createMetrics();
+  const storage = await openStorage(config, { configDir: place.configDir, authorities, metrics });
   const log = createLogger(settings.logging).with({ thread: name });
   const actions = new ActionBuffer({
     write: (entries) => storeActions({ sql: pool, now: Date.now }, entries),
@@ -51,11 +51,11 @@ export async function composeDeps(
   const deps: Deps = {
     config,
     changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
-    metrics: createMetrics(),
+    metrics,
     log,
     actions,
     sql: traced ? tracedPool(pool) : pool,
-    storage: traced ? { ...storage, driver: tracedStorage(storage.driver, storage.name) } : storage,
+    storage,
     mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log, ca: authorities }) : createNoMail(),
     secrets: createSecretBox(config),
     authorities,
@@ -68,6 +68,7 @@ export async function composeDeps(
     close: async () => {
       await actions.close();
       await pool.end({ timeout: 5 });
+      await storage.close();
     },
   };
 }
@@ -92,22 +93,4 @@ function upstreamsOf(config: Config, authorities: readonly string[]): ConnectUps
       now: Date.now,
     });
   };
-}
-
-/** The engine that new blobs go to: the first of `DISTRIBUTED_STORAGE_PREFERENCE`. */
-function openStorage(config: Config): StorageLocation {
-  const [name] = config.DISTRIBUTED_STORAGE_PREFERENCE;
-  const entry = name === undefined ? undefined : config.DISTRIBUTED_STORAGE_CONFIG[name];
-  if (name === undefined || entry === undefined) {
-    throw new Error("DISTRIBUTED_STORAGE_CONFIG names no engine");
-  }
-  const [engine, parameters] = entry;
-  switch (engine) {
-    case "LocalStorage":
-      return { name, driver: createFilesystemDriver({ root: String(parameters.storage_path) }) };
-    default:
-      throw new Error(
-        `DISTRIBUTED_STORAGE_CONFIG.${name}: engine ${engine} is not available in this version`,
-      );
-  }
 }

@@ -3,6 +3,7 @@ import { backgroundWork, ORPHAN_AGE_MS } from "./background_work.ts";
 import type { Deps } from "./domain/deps.ts";
 import { endFetchLeases } from "./drivers/database/queries/blob_fetch.ts";
 import { endMirrorLeases } from "./drivers/database/queries/mirror.ts";
+import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";
 import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
 import {
@@ -217,6 +218,7 @@ async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
     await endLeases(deps.sql);
     await endFetchLeases(deps.sql);
     await endMirrorLeases(deps.sql, deps.now(), MIRROR_LEASE_MS);
+    await endDigestClaims(deps.sql);
   }
   await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });
 }

@@ -6,6 +6,7 @@ import { checkCertificates } from "./check_certificates.ts";
 import { checkDatabase } from "./check_database.ts";
 import { checkFolders } from "./check_folders.ts";
 import type { Command } from "./cli.ts";
+import { checkObjectStores } from "./check_object_stores.ts";
 import type { Finding } from "./finding.ts";
 import { EXIT, type Io } from "./io.ts";
 
@@ -44,6 +45,7 @@ export async function runCheck(args: string[], io: Pick<Io, "stdout" | "stderr" 
   }
   if (!refused("DISTRIBUTED_STORAGE_CONFIG")) {
     findings.push(...await checkFolders(dataDir, config));
+    findings.push(...await checkObjectStores(configDir, config));
   }
   const ok = !findings.some(({ level }) => level === "problem");
   if (values.json) io.stdout(`${JSON.stringify({ ok, configDir: configDir ?? null, dataDir, findings })}\n`);

@@ -32,6 +32,7 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "PAGE_TOKEN_KEY",
   "DISTRIBUTED_STORAGE_CONFIG",
   "DISTRIBUTED_STORAGE_PREFERENCE",
+  "FEATURE_PROXY_STORAGE",
   "CLEAN_BLOB_UPLOAD_FOLDER",
   "BLOBUPLOAD_CLEANUP_FREQUENCY",
   "BLOBUPLOAD_DELETION_DATE_THRESHOLD",
@@ -174,7 +175,16 @@ export const NOT_NEEDED: Readonly<Partial<Record<ConfigKey, string>>> = {
 };
 
 /** Storage engines that a location may be written to today; the schema knows the others (`storage_engines.ts`). */
-export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set(["LocalStorage"]);
+export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set([
+  "LocalStorage",
+  "S3Storage",
+  "STSS3Storage",
+  "CloudFrontedS3Storage",
+  "RadosGWStorage",
+  "RHOCSStorage",
+  "IBMCloudStorage",
+  "GoogleCloudStorage",
+]);
 
 /** Values of AUTHENTICATION_TYPE that work today. */
 export const AVAILABLE_AUTHENTICATION: ReadonlySet<string> = new Set(["Database", "AppToken"]);

@@ -9,16 +9,18 @@ import {
   selectHolders,
 } from "../drivers/database/queries/blob.ts";
 import { AppError } from "../lib/errors.ts";
-import { blobKey, type Digest } from "../oci/digest.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { ByteRange } from "../oci/range.ts";
 import { type Actor, canReadRepository } from "./access.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import { readBlob } from "./blob_reading.ts";
 import type { Deps } from "./deps.ts";
-import { HotBlobs } from "./hot_blobs.ts";
+import { HOT_MAX_BYTES, HotBlobs } from "./hot_blobs.ts";
 import { perPool } from "./per_pool.ts";
 import { type Ask, rememberAnswers } from "./repository_memory.ts";
 
 export type { BlobRow };
+export { HOT_MAX_BYTES };
 
 /** The blob as the repository's readers see it: pushed or mounted lately, or named by a manifest. One statement. */
 export function findBlob(
@@ -67,13 +69,13 @@ function findOf({ sql, changes, now, metrics }: FindDeps): Ask<Digest, BlobPlace
  * @throws {AppError} `blob_unknown` when the object is gone from storage although its row is there
  */
 export async function openBlob(
-  { sql, storage }: Pick<Deps, "sql" | "storage">,
+  deps: Pick<Deps, "sql" | "storage" | "log">,
   blob: BlobRow,
   range: ByteRange = { start: 0, lengthBytes: blob.sizeBytes },
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const key = blobKey(blob.digest);
-  return await memoryOf(sql).hot.open(blob, range, () => storage.driver.read(key)) ??
-    await storage.driver.read(key, range.start, range.lengthBytes);
+  const whole = { start: 0, lengthBytes: blob.sizeBytes };
+  return await memoryOf(deps.sql).hot.open(blob, range, () => readBlob(deps, blob, whole)) ??
+    await readBlob(deps, blob, range);
 }
 
 /** Repositories that the caller may pull from besides public ones, as `namespace/name`. */

@@ -2,7 +2,7 @@ import type { Config } from "../config/schema.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
 import type { MailDriver } from "../drivers/mail/driver.ts";
 import type { ConnectUpstream } from "../drivers/upstream/driver.ts";
-import type { StorageLocation } from "../drivers/storage/driver.ts";
+import type { Storage } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
@@ -13,8 +13,8 @@ import type { SecretBox } from "./secrets.ts";
 export interface Deps {
   readonly sql: Pool;
   readonly config: Config;
-  /** The engine that new blobs are written to, under its name. */
-  readonly storage: StorageLocation;
+  /** The engine that new blobs are written to, under its name; with the site's others. */
+  readonly storage: Storage;
   /** Refuses with `mail_failed` when `FEATURE_MAILING` is false. Network: never inside a transaction. */
   readonly mail: MailDriver;
   readonly secrets: SecretBox;

@@ -7,7 +7,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const CACHE_BYTES = 16 << 20;
 /** Larger blobs gain little: opening the file is a small part of sending them. */
-const BLOB_MAX_BYTES = 1 << 20;
+export const HOT_MAX_BYTES = 1 << 20;
 /** Digests of which one read is remembered, to tell what is asked for again. */
 const SEEN_MOST = 10_000;
 /** The server copies a body of one piece once more, and takes about as much as this at a time. */
@@ -34,7 +34,7 @@ export class HotBlobs {
     read: () => Promise<ReadableStream<Bytes>>,
   ): Promise<ReadableStream<Bytes> | undefined> {
     const { digest, sizeBytes } = blob;
-    if (sizeBytes > BLOB_MAX_BYTES) return undefined;
+    if (sizeBytes > HOT_MAX_BYTES) return undefined;
     let bytes = this.#bytes.get(digest);
     if (bytes === undefined) {
       if (!this.#seenBefore(digest)) return undefined;

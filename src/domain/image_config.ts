@@ -1,6 +1,6 @@
-import { blobKey } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import { DOCKER_CONFIG, OCI_CONFIG } from "../oci/media_types.ts";
+import { readBlob } from "./blob_reading.ts";
 import type { Deps } from "./deps.ts";
 
 /** Larger ones are not read. */
@@ -11,7 +11,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
  * history are an extra that nothing else may fail by.
  */
 export async function readImageConfig(
-  { storage, log }: Pick<Deps, "storage" | "log">,
+  deps: Pick<Deps, "sql" | "storage" | "log">,
   { config }: Manifest,
 ): Promise<unknown> {
   if (config === undefined || (config.mediaType !== OCI_CONFIG && config.mediaType !== DOCKER_CONFIG)) {
@@ -19,12 +19,12 @@ export async function readImageConfig(
   }
   if (config.sizeBytes > MAX_BYTES) return undefined;
   try {
-    const stream = await storage.driver.read(blobKey(config.digest), 0, MAX_BYTES);
+    const stream = await readBlob(deps, config, { start: 0, lengthBytes: config.sizeBytes });
     return JSON.parse(await new Response(stream).text());
   } catch (error) {
     // An image whose configuration is no JSON is somebody's business, not the registry's.
     if (!(error instanceof SyntaxError)) {
-      log.warn("image configuration not read", { digest: config.digest, error: String(error) });
+      deps.log.warn("image configuration not read", { digest: config.digest, error: String(error) });
     }
     return undefined;
   }

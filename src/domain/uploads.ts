@@ -1,6 +1,5 @@
 import type { Hash } from "node:crypto";
 import { sizeBytes as parseSize } from "../config/size.ts";
-import { lockDigest } from "../drivers/database/queries/blob.ts";
 import {
   type ClaimedUpload,
   claimUpload,
@@ -12,31 +11,35 @@ import {
   saveUpload,
   selectUpload,
 } from "../drivers/database/queries/upload.ts";
+import type { Appended, StorageAppender, StorageLocation } from "../drivers/storage/driver.ts";
 import { AppError } from "../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest, type DigestAlgorithm } from "../oci/digest.ts";
 import type { Deps } from "./deps.ts";
+import { type HeldClaim, lostClaim, withDigestClaim } from "./digest_claim.ts";
+import { locationOf } from "./locations.ts";
 import { BrokenBody, receiveBody, tooLarge, type UploadBody } from "./upload_body.ts";
 import type { UploadWorkspace } from "./upload_workspace.ts";
 
 /*
  * Uploads, from the first byte to a readable blob. The order is the durability:
  *
- *   file uploads/<uuid> written -> fdatasync -> digest verified
- *     -> [transaction: lock digest -> rename to sha256/<2>/<hex>, fsync its directory -> rows] -> 201
+ *   bytes appended under uploads/<uuid> -> durable -> digest verified
+ *     -> [claim on the digest: object sha256/<2>/<hex> made, durable -> one statement: rows, claim ends] -> 201
  *
- * A crash before the commit leaves no visible blob: at most a file in `uploads/`, or an object without a row, which
- * nobody can read and which the next push of the digest replaces. Clean-ups remove both (`workers/`).
+ * On a disk the object is made by a rename, in an object store by a copy inside it, or, when all bytes came in one request,
+ * by ending the multipart upload right there. A crash before the rows are committed leaves no visible blob: at most
+ * leftovers in `uploads/`, or an object without a row, which nobody can read and which the next push of the digest
+ * replaces. Clean-ups remove both (`workers/`). No storage operation is made inside a transaction.
  *
- * Garbage collection must not remove an object between a push's rename and its commit, nor a row that a push or a
- * mount is about to link. Its side of the protocol, one blob at a time:
+ * Garbage collection must not remove an object between a push's making it and its commit, nor a row that a push or a mount
+ * is about to link. Its side of the protocol, one blob at a time:
  *
- *   1. begin; lockDigest(digest): waits for pushes of this digest, and holds off new ones
- *   2. select … from imagestorage where id = … for update: waits for mounts (`for key share`)
- *   3. in a NEW statement (fresh snapshot): still no manifestblob and no live uploadedblob? else commit and leave it
- *   4. delete the rows; driver.remove(object); commit
+ *   1. withDigestClaim(digest): waits for pushes of this digest, and holds off new ones (`digest_claim.ts`)
+ *   2. begin; holdDigestClaim; select … from imagestorage where id = … for update: waits for mounts (`for key share`)
+ *   3. in a NEW statement (fresh snapshot): still no manifestblob and no live uploadedblob? else leave it
+ *   4. delete the rows; commit; then remove the object from each location, still under the claim
  *
- * A failed commit in 4 leaves a row without object and without a reader; the next round removes it. That rename and that
- * unlink are the only storage operations made inside transactions: short, and ordered by the lock.
+ * A crash between the commit and the removal leaves an object without a row: the object clean-up finds it.
  *
  * One writer a session: the row carries a lease (compare-and-set, renewed while bytes flow), and the filesystem driver
  * adds an flock. The row's byte_count is the durable end; bytes beyond it were never acknowledged and are cut off.
@@ -108,25 +111,30 @@ export async function appendToUpload(
   return await withClaim(deps, repositoryId, uuid, chunk.start, async (upload, signal) => {
     const hash = deps.uploads.hashes.take(uuid, upload.sizeBytes, upload.algorithm) ??
       (upload.sizeBytes === 0 ? createHasher(upload.algorithm) : undefined);
-    const stored = await storeChunk(deps, upload, chunk, hash ? [hash] : [], signal);
+    const location = locationOf(deps.storage, upload.locationName);
+    const stored = await receiveChunk(deps, location, upload, chunk, hash ? [hash] : [], { signal });
+    const { sizeBytes, state } = await stored.close({ durable: true });
     if (
       stored.broken === undefined && chunk.lengthBytes !== undefined && stored.received !== chunk.lengthBytes
     ) {
       throw wrongLength(chunk.lengthBytes, stored.received);
     }
-    const digestSoFar = hash && digestOfHash(hash, upload.algorithm);
-    if (!await saveUpload(deps.sql, upload, { sizeBytes: stored.sizeBytes, digestSoFar })) throw lostLease();
-    if (hash) {
-      deps.uploads.hashes.put(uuid, { hash, algorithm: upload.algorithm, sizeBytes: stored.sizeBytes });
-    }
+    const progress = {
+      sizeBytes,
+      digestSoFar: hash && digestOfHash(hash, upload.algorithm),
+      storageState: state,
+    };
+    if (!await saveUpload(deps.sql, upload, progress)) throw lostLease();
+    if (hash) deps.uploads.hashes.put(uuid, { hash, algorithm: upload.algorithm, sizeBytes });
     if (stored.broken) throw stored.broken;
-    return { uuid, sizeBytes: stored.sizeBytes };
+    return { uuid, sizeBytes };
   });
 }
 
 /**
  * Ends a session with an optional last chunk: verifies the digest of all bytes, stores the blob and links it to the repository.
- * On failure the session stays as it was before this request.
+ * On failure the session stays as it was before this request; except that an object store, when it had to put the bytes
+ * together to hash them, and they are the wrong ones, has none left.
  * @throws {AppError} as {@link appendToUpload}; `digest_invalid` when the bytes do not hash to `digest`
  */
 export async function finishUpload(
@@ -140,38 +148,26 @@ export async function finishUpload(
     const algorithm = algorithmOf(digest);
     const before = deps.uploads.hashes.take(uuid, upload.sizeBytes, algorithm);
     const hash = before?.copy() ?? (upload.sizeBytes === 0 ? createHasher(algorithm) : undefined);
+    const location = locationOf(deps.storage, upload.locationName);
+    const blob: NewBlob = { repositoryId, digest, location };
     try {
-      let sizeBytes = upload.sizeBytes;
-      let alreadyMoved = false;
-      let received = 0;
       try {
-        const stored = await storeChunk(deps, upload, chunk, hash ? [hash] : [], signal);
-        if (stored.broken) throw stored.broken;
-        ({ sizeBytes, received } = stored);
+        // Bytes that were all hashed here may go to their place as soon as the hash is right.
+        const target = upload.sizeBytes === 0 ? blobKey(digest) : undefined;
+        const hashes = hash ? [hash] : [];
+        const stored = await receiveChunk(deps, location, upload, chunk, hashes, { signal, target });
+        await finishChunk(deps, blob, stored, { hash, upload, lengthBytes: chunk.lengthBytes, target });
       } catch (error) {
-        // An earlier attempt may have moved the file and then have failed to commit.
-        alreadyMoved = error instanceof AppError && error.code === "upload_unknown" &&
-          upload.digestSoFar === digest && await isStored(deps, digest, upload.sizeBytes);
+        // An earlier attempt may have moved the bytes and then have failed to commit.
+        const alreadyMoved = error instanceof AppError && error.code === "upload_unknown" &&
+          upload.digestSoFar === digest && (chunk.lengthBytes ?? 0) === 0 &&
+          await isStored(blob, upload.sizeBytes);
         if (!alreadyMoved) throw error;
+        await withDigestClaim(deps, digest, async (claim) => {
+          if (!await isStored(blob, upload.sizeBytes)) throw unknownUpload();
+          await commit(deps, blob, upload.sizeBytes, upload, claim);
+        });
       }
-      if (chunk.lengthBytes !== undefined && received !== chunk.lengthBytes) {
-        throw wrongLength(chunk.lengthBytes, received);
-      }
-      const actual = hash
-        ? digestOfHash(hash, algorithm)
-        : received === 0 && upload.digestSoFar?.startsWith(`${algorithm}:`)
-        ? upload.digestSoFar
-        : await hashStored(deps, uuid, algorithm);
-      if (actual !== digest) throw wrongDigest(digest, actual);
-      const ended = await store(
-        deps,
-        repositoryId,
-        digest,
-        sizeBytes,
-        alreadyMoved ? undefined : uuid,
-        upload,
-      );
-      if (!ended) throw lostLease();
     } catch (error) {
       if (before) deps.uploads.hashes.put(uuid, { hash: before, algorithm, sizeBytes: upload.sizeBytes });
       throw error;
@@ -187,19 +183,17 @@ export async function pushBlob(
   body: UploadBody,
 ): Promise<void> {
   const uuid = crypto.randomUUID();
-  const algorithm = algorithmOf(digest);
-  const hash = createHasher(algorithm);
+  const hash = createHasher(algorithmOf(digest));
+  const location: StorageLocation = deps.storage;
+  const blob: NewBlob = { repositoryId, digest, location };
+  const target = blobKey(digest);
+  const { signal } = new AbortController();
   try {
-    const stored = await storeChunk(deps, { uuid, sizeBytes: 0 }, body, [hash], new AbortController().signal);
-    if (stored.broken) throw stored.broken;
-    if (body.lengthBytes !== undefined && stored.received !== body.lengthBytes) {
-      throw wrongLength(body.lengthBytes, stored.received);
-    }
-    const actual = digestOfHash(hash, algorithm);
-    if (actual !== digest) throw wrongDigest(digest, actual);
-    await store(deps, repositoryId, digest, stored.sizeBytes, uuid, undefined);
+    const upload = { uuid, sizeBytes: 0, storageState: undefined };
+    const stored = await receiveChunk(deps, location, upload, body, [hash], { signal, target });
+    await finishChunk(deps, blob, stored, { hash, upload: undefined, lengthBytes: body.lengthBytes, target });
   } catch (error) {
-    await deps.storage.driver.remove(uploadKey(uuid)).catch(() => {}); // the clean-up gets it otherwise
+    await location.driver.discard(uploadKey(uuid)).catch(() => {}); // the clean-up gets it otherwise
     throw error;
   }
 }
@@ -209,7 +203,9 @@ export async function cancelUpload(deps: UploadDeps, repositoryId: number, uuid:
   await withClaim(deps, repositoryId, uuid, undefined, async (upload) => {
     await deleteUpload(deps.sql, upload);
     deps.uploads.hashes.take(uuid, -1, upload.algorithm);
-    await deps.storage.driver.remove(uploadKey(uuid)).catch(() => {}); // the clean-up gets it otherwise
+    const { driver } = locationOf(deps.storage, upload.locationName);
+    // The clean-up gets it otherwise.
+    await driver.discard(uploadKey(uuid), upload.storageState).catch(() => {});
   });
 }
 
@@ -267,79 +263,149 @@ async function claim(
   throw new AppError("upload_invalid", "another request is writing to this upload");
 }
 
-interface StoredChunk {
-  readonly sizeBytes: number;
+/** Bytes that a request brought, in the hands of storage. Exactly one of a successful `close` and `abort` ends it. */
+interface ReceivedChunk extends Pick<StorageAppender, "close" | "abort"> {
   readonly received: number;
-  /** The body broke off; the counts say what is durable all the same. */
+  /** The body broke off; what came before is there all the same. */
   readonly broken?: AppError;
 }
 
-/** Appends a body to the session's file and forces it out. */
-async function storeChunk(
-  { config, storage, uploads, metrics }: UploadDeps,
-  { uuid, sizeBytes }: UploadStatus,
+/** Appends a body to the session's bytes. */
+async function receiveChunk(
+  { config, uploads, metrics }: UploadDeps,
+  { name, driver }: StorageLocation,
+  { uuid, sizeBytes, storageState }: UploadStatus & { readonly storageState: string | undefined },
   body: UploadBody,
   hashes: readonly Hash[],
-  signal: AbortSignal,
-): Promise<StoredChunk> {
+  { signal, target }: { signal: AbortSignal; target?: string | undefined },
+): Promise<ReceivedChunk> {
   const limitBytes = parseSize(config.MAXIMUM_LAYER_SIZE) - sizeBytes;
   if ((body.lengthBytes ?? 0) > limitBytes) {
     await body.stream?.cancel().catch(() => {});
     throw tooLarge();
   }
   const startMs = performance.now();
-  const appender = await storage.driver.append(uploadKey(uuid), sizeBytes);
-  /** Forces out what was received. */
-  const close = async (received: number) => {
-    const durableBytes = await appender.close({ durable: true });
-    if (received > 0) {
-      metrics.pushedBytes.labels().inc(received);
-      metrics.chunkUploadDuration.labels(storage.name).observe((performance.now() - startMs) / 1000);
-    }
-    return { sizeBytes: durableBytes, received };
-  };
+  const appender = await driver.append(uploadKey(uuid), sizeBytes, { state: storageState, target });
+  let received: number;
+  let broken: AppError | undefined;
   try {
     const sink = { appender, hashes, buffers: uploads.buffers, limitBytes, idleMs: IDLE_MS, signal };
-    return await close(await receiveBody(body, sink));
+    received = await receiveBody(body, sink);
   } catch (error) {
-    if (error instanceof BrokenBody) return { ...await close(error.receivedBytes), broken: error.reason };
-    await appender.abort();
+    if (!(error instanceof BrokenBody)) {
+      await appender.abort();
+      throw error;
+    }
+    received = error.receivedBytes;
+    broken = error.reason;
+  }
+  return {
+    received,
+    ...(broken && { broken }),
+    abort: () => appender.abort(),
+    async close(options) {
+      try {
+        const appended = await appender.close(options);
+        if (received > 0) {
+          metrics.pushedBytes.labels().inc(received);
+          metrics.chunkUploadDuration.labels(name).observe((performance.now() - startMs) / 1000);
+        }
+        return appended;
+      } catch (error) {
+        await appender.abort();
+        throw error;
+      }
+    },
+  };
+}
+
+/** A blob on its way to its place. */
+interface NewBlob {
+  readonly repositoryId: number;
+  readonly digest: Digest;
+  readonly location: StorageLocation;
+}
+
+interface Finish {
+  /** Of all bytes; `undefined` when earlier ones went through other hands. */
+  readonly hash: Hash | undefined;
+  readonly upload: ClaimedUpload | undefined;
+  readonly lengthBytes: number | undefined;
+  /** Where storage was told that the bytes may go. */
+  readonly target: string | undefined;
+}
+
+/** Verifies the bytes, brings them to their place and makes them visible. Ends the chunk, whatever happens. */
+async function finishChunk(
+  deps: UploadDeps,
+  blob: NewBlob,
+  chunk: ReceivedChunk,
+  { hash, upload, lengthBytes, target }: Finish,
+): Promise<void> {
+  const { digest, location: { driver } } = blob;
+  const algorithm = algorithmOf(digest);
+  const known = hash
+    ? digestOfHash(hash, algorithm)
+    : chunk.received === 0 && upload?.digestSoFar?.startsWith(`${algorithm}:`)
+    ? upload.digestSoFar
+    : undefined;
+  const refusal = chunk.broken ??
+    (lengthBytes !== undefined && chunk.received !== lengthBytes
+      ? wrongLength(lengthBytes, chunk.received)
+      : known !== undefined && known !== digest
+      ? wrongDigest(digest, known)
+      : undefined);
+  if (refusal !== undefined) {
+    await chunk.abort();
+    throw refusal;
+  }
+  const end = { durable: true, last: true } as const;
+  let whole: Appended | undefined;
+  if (target === undefined) {
+    whole = await chunk.close(end);
+    const actual = known ?? await hashStored(blob.location, whole.key, algorithm);
+    if (actual !== digest) throw wrongDigest(digest, actual);
+  }
+  try {
+    await withDigestClaim(deps, digest, async (claim) => {
+      whole ??= await chunk.close(end);
+      // Also over an object that is there already: it mends one that has rotted.
+      if (whole.key !== blobKey(digest)) await driver.move(whole.key, blobKey(digest));
+      await commit(deps, blob, whole.sizeBytes, upload, claim);
+    });
+  } catch (error) {
+    await chunk.abort(); // the claim was not to be had; else it has ended already
     throw error;
   }
 }
 
-/** Moves verified bytes to their place (if they are not there yet) and makes them visible. @returns false: lease lost */
-async function store(
-  { sql, config, storage }: UploadDeps,
-  repositoryId: number,
-  digest: Digest,
+/** Makes what is in its place visible, and ends the session and the claim. @throws {AppError} when one of them was lost */
+async function commit(
+  { sql, config }: UploadDeps,
+  { repositoryId, digest, location }: NewBlob,
   sizeBytes: number,
-  uuid: string | undefined,
   upload: ClaimedUpload | undefined,
-): Promise<boolean> {
+  claim: HeldClaim,
+): Promise<void> {
   const keepSeconds = config.PUSH_TEMP_TAG_EXPIRATION_SEC;
-  const blob = { repositoryId, digest, sizeBytes, locationName: storage.name, keepSeconds };
-  return await sql.begin(async (tx) => {
-    await lockDigest(tx, digest);
-    if (uuid === undefined && await storage.driver.stat(blobKey(digest)) === undefined) throw unknownUpload();
-    // Also over an object that is there already: it costs the same and mends one that has rotted.
-    if (uuid !== undefined) await storage.driver.move(uploadKey(uuid), blobKey(digest));
-    return await completeUpload(tx, blob, upload);
-  });
+  const blob = { repositoryId, digest, sizeBytes, locationName: location.name, keepSeconds };
+  claim.signal.throwIfAborted();
+  if (!await completeUpload(sql, blob, upload, claim)) throw upload === undefined ? lostClaim() : lostLease();
+  claim.ended = true;
 }
 
-async function isStored({ storage }: UploadDeps, digest: Digest, sizeBytes: number): Promise<boolean> {
-  return (await storage.driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes;
+async function isStored({ location, digest }: NewBlob, sizeBytes: number): Promise<boolean> {
+  return (await location.driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes;
 }
 
 /** Reads an upload's bytes again: its running hash was lost, or is of the other algorithm. */
 async function hashStored(
-  { storage }: UploadDeps,
-  uuid: string,
+  { driver }: StorageLocation,
+  key: string,
   algorithm: DigestAlgorithm,
 ): Promise<Digest> {
   const hash = createHasher(algorithm);
-  for await (const chunk of await storage.driver.read(uploadKey(uuid))) hash.update(chunk);
+  for await (const chunk of await driver.read(key)) hash.update(chunk);
   return digestOfHash(hash, algorithm);
 }
 

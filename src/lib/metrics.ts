@@ -63,6 +63,16 @@ export function createMetrics() {
       "Seconds taken to store a chunk of an upload.",
       ["region"],
     ),
+    multipartUploadsStarted: counterFamily(
+      "quay_multipart_uploads_started_total",
+      "Multipart uploads begun in an object store.",
+      [],
+    ),
+    multipartUploadsCompleted: counterFamily(
+      "quay_multipart_uploads_completed_total",
+      "Multipart uploads that became an object.",
+      [],
+    ),
     /** `type`: hit, miss. */
     modelCache: counterFamily("quay_model_cache_total", "Look-ups in the in-memory caches.", [
       "type",

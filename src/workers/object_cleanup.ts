@@ -1,8 +1,9 @@
 import type { Deps } from "../domain/deps.ts";
-import { lockDigest, selectStoredDigests } from "../drivers/database/queries/blob.ts";
+import { withDigestClaim } from "../domain/digest_claim.ts";
+import { selectStoredDigests } from "../drivers/database/queries/blob.ts";
 import { blobKey, type Digest } from "../oci/digest.ts";
 
-/** A push commits its row within moments of its rename; a day leaves room for clocks and for whoever looks into it. */
+/** A push commits its row within moments of making its object; a day leaves room for clocks and for whoever looks into it. */
 const MIN_AGE_MS = 24 * 3600_000;
 const BATCH = 500;
 const ALGORITHMS = ["sha256", "sha512"] as const;
@@ -20,7 +21,7 @@ export interface CleanedObjects {
 }
 
 /**
- * Removes objects that have no row in `imagestorage`: what a crash between the rename and the commit of a push leaves.
+ * Removes objects that have no row in `imagestorage`: what a crash before the commit of a push leaves.
  * One slice a run, chosen by the clock, so that nothing needs to be remembered between runs. Safe on several nodes at
  * once and beside pushes: `domain/uploads.ts` has the protocol. Refuses when too many rows are missing, since an empty or
  * older database would cost all blobs then; and does nothing under `REGISTRY_STATE: readonly`.
@@ -67,9 +68,10 @@ export async function cleanObjects(
 
 /** @returns false when a push has made it a blob meanwhile */
 async function removeOrphan({ sql, storage }: CleanDeps, digest: Digest): Promise<boolean> {
-  return await sql.begin(async (tx) => {
-    await lockDigest(tx, digest); // waits for a push between its rename and its commit
-    if ((await selectStoredDigests(tx, [digest])).size > 0) return false;
+  // Waits for a push between making its object and its commit.
+  return await withDigestClaim({ sql }, digest, async (claim) => {
+    if ((await selectStoredDigests(sql, [digest])).size > 0) return false;
+    claim.signal.throwIfAborted();
     await storage.driver.remove(blobKey(digest));
     return true;
   });

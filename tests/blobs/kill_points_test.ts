@@ -5,7 +5,9 @@ import { createUploadWorkspace } from "../../src/domain/upload_workspace.ts";
 import type { StorageAppender, StorageDriver } from "../../src/drivers/storage/driver.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";
+import { test } from "../skip.ts";
 import { readAll } from "../storage/driver_suite.ts";
+import { driverOf, freshBucket, RGW_NEEDS } from "../storage/rgw.ts";
 import { type TestRegistry, withRegistry } from "./registry.ts";
 
 /** Stops the "machine" before storage operation number `at`, and keeps it down: nothing later happens either. */
@@ -43,9 +45,10 @@ function fragile(driver: StorageDriver, power: Power, late: boolean): StorageDri
     stat: (key) => guard(() => driver.stat(key)),
     move: (from, to) => guard(() => driver.move(from, to)),
     remove: (key) => guard(() => driver.remove(key)),
-    append: (key, offset) =>
+    discard: (key, state) => guard(() => driver.discard(key, state)),
+    append: (key, offset, turn) =>
       guard(async () => {
-        const appender = await driver.append(key, offset);
+        const appender = await driver.append(key, offset, turn);
         const wrapped: StorageAppender = {
           write: (chunk) => guard(() => appender.write(chunk)),
           close: (options) => guard(() => appender.close(options)),
@@ -56,7 +59,8 @@ function fragile(driver: StorageDriver, power: Power, late: boolean): StorageDri
   };
 }
 
-const body = new Uint8Array(3_000_000).map((_, i) => (i * 31 + (i >> 10)) & 255);
+/** More than a part of an object store, less than two. */
+const body = new Uint8Array(9_000_000).map((_, i) => (i * 31 + (i >> 10)) & 255);
 const digest = digestOf(body);
 const streamOf = (bytes: Uint8Array<ArrayBuffer>) => ({
   stream: new Response(bytes).body,
@@ -76,6 +80,7 @@ async function restart(registry: TestRegistry): Promise<void> {
   Object.assign(registry.deps, { uploads: createUploadWorkspace() });
   await registry.sql`update blobupload set lease_expires_at = now() at time zone 'utc' - interval '1 second'
     where lease_token is not null`;
+  await registry.sql`delete from blobclaim`;
 }
 
 const WAYS: Record<string, (registry: TestRegistry) => Promise<void>> = {
@@ -92,30 +97,62 @@ const WAYS: Record<string, (registry: TestRegistry) => Promise<void>> = {
   },
 };
 
-for (const late of [false, true]) {
-  for (const [way, push] of Object.entries(WAYS)) {
-    Deno.test(`${way}: a crash ${late ? "after" : "before"} any storage step shows nothing, and a retry succeeds`, async () => {
-      const power = new Power();
-      await withRegistry(async (registry) => {
-        let acknowledged = false;
-        for (let step = 0; !acknowledged; step++) {
-          assert.ok(step < 40, "the push never gets through");
-          power.failAfter(step);
-          acknowledged = await push(registry).then(() => true, (error) => {
-            assert.match(String(error), /power cut/);
-            return false;
-          });
-          power.restore();
-          await restart(registry);
-          assert.equal(await readable(registry, digest), acknowledged, `step ${step}`);
-          if (acknowledged && late) break;
-        }
-        // And once more on top of what all those crashes left behind.
-        await push(registry);
-        assert.ok(await readable(registry, digest));
-      }, (driver) => fragile(driver, power, late));
-    });
+type Wrap = (driver: StorageDriver) => StorageDriver;
+const ENGINES: readonly [
+  name: string,
+  needs: readonly string[],
+  withEngine: (fn: (wrap: Wrap) => Promise<void>) => Promise<void>,
+][] = [
+  ["a disk", [], (fn) => fn((driver) => driver)],
+  ["Ceph RGW", RGW_NEEDS, async (fn) => {
+    const driver = driverOf(await freshBucket());
+    await fn(() => driver).finally(() => driver.close());
+  }],
+];
+
+for (const [engine, needs, withEngine] of ENGINES) {
+  for (const late of [false, true]) {
+    for (const [way, push] of Object.entries(WAYS)) {
+      test({
+        name: `${way} on ${engine}: a crash ${
+          late ? "after" : "before"
+        } any storage step shows nothing, and a retry succeeds`,
+        needs,
+        fn: () =>
+          withEngine(async (wrap) => {
+            const power = new Power();
+            await withRegistry(
+              (registry) => crashEverywhere(registry, power, push, late),
+              (driver) => fragile(wrap(driver), power, late),
+            );
+          }),
+      });
+    }
   }
+}
+
+async function crashEverywhere(
+  registry: TestRegistry,
+  power: Power,
+  push: (registry: TestRegistry) => Promise<void>,
+  late: boolean,
+): Promise<void> {
+  let acknowledged = false;
+  for (let step = 0; !acknowledged; step++) {
+    assert.ok(step < 60, "the push never gets through");
+    power.failAfter(step);
+    acknowledged = await push(registry).then(() => true, (error) => {
+      assert.match(String(error), /power cut/);
+      return false;
+    });
+    power.restore();
+    await restart(registry);
+    assert.equal(await readable(registry, digest), acknowledged, `step ${step}`);
+    if (acknowledged && late) break;
+  }
+  // And once more on top of what all those crashes left behind.
+  await push(registry);
+  assert.ok(await readable(registry, digest));
 }
 
 Deno.test("PUT whose commit failed after the rename: the same PUT again ends the upload", () =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pushBlob } from "../../src/domain/uploads.ts";
-import { lockDigest } from "../../src/drivers/database/queries/blob.ts";
+import { withDigestClaim } from "../../src/domain/digest_claim.ts";
 import { createHasher, type Digest, digestOf } from "../../src/oci/digest.ts";
 import { blobKey } from "../../src/oci/digest.ts";
 import { cleanObjects, SLICES } from "../../src/workers/object_cleanup.ts";
@@ -54,25 +54,25 @@ Deno.test("cleanObjects(): old objects without a row go; blobs, young objects an
     assert.deepEqual(await cleanAll(registry), { seen: 1, removed: 0 });
   }));
 
-Deno.test("cleanObjects(): leaves an object to a push that is between its rename and its commit", () =>
+Deno.test("cleanObjects(): leaves an object to a push that is between making it and its commit", () =>
   withRegistry(async (registry) => {
     const { deps, sql } = registry;
     const digest = digestOf("pushed");
     const key = await leave(registry, digest, "pushed");
-    const locked = Promise.withResolvers<void>();
+    const claimed = Promise.withResolvers<void>();
     const commit = Promise.withResolvers<void>();
-    const pushing = sql.begin(async (tx) => {
-      await lockDigest(tx, digest);
-      await tx`insert into imagestorage (uuid, image_size, uploading, cas_path, content_checksum)
-        values (gen_random_uuid()::text, 6, false, true, ${digest})`;
-      locked.resolve();
+    const pushing = withDigestClaim(deps, digest, async () => {
+      claimed.resolve();
       await commit.promise;
+      await sql`insert into imagestorage (uuid, image_size, uploading, cas_path, content_checksum)
+        values (gen_random_uuid()::text, 6, false, true, ${digest})`;
     });
-    await locked.promise;
+    await claimed.promise;
     const cleaning = cleanObjects(deps, parseInt(key.slice(7, 9), 16) % SLICES);
-    while ((await sql`select 1 from pg_locks where locktype = 'advisory' and not granted`).length === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    assert.equal(
+      await Promise.race([cleaning, new Promise((resolve) => setTimeout(resolve, 300, "waits"))]),
+      "waits",
+    );
     commit.resolve();
     await pushing;
     assert.deepEqual(await cleaning, { seen: 1, removed: 0 });

@@ -206,12 +206,15 @@ Deno.test("loadConfig() takes a config.yaml of Quay as it is", async () => {
   }
 });
 
-Deno.test("loadConfig() says that an object store is not available yet when it is the preferred one", async () => {
+Deno.test("loadConfig() takes object stores, and says by name which engine is not available", async () => {
   const env = { QUAY_DISTRIBUTED_STORAGE_PREFERENCE: " rgw  default " };
   const { config, problems } = await load({ file: QUAYS_OWN, env });
   assert.deepEqual(config.DISTRIBUTED_STORAGE_PREFERENCE, ["rgw", "default"]);
-  assert.deepEqual(keysOf(problems), ["DISTRIBUTED_STORAGE_PREFERENCE"]);
-  assert.match(problems[0]!.message, /RadosGWStorage.*not available/);
+  assert.deepEqual(problems, []);
+  const far = { far: ["CloudFlareStorage", { s3_bucket: "b" }], near: ["LocalStorage", {}] };
+  const refused = await load({ file: stringify({ DISTRIBUTED_STORAGE_CONFIG: far }) });
+  assert.deepEqual(keysOf(refused.problems), ["DISTRIBUTED_STORAGE_CONFIG.far"]);
+  assert.match(refused.problems[0]!.message, /CloudFlareStorage.*not available/);
 });
 
 Deno.test("loadConfig() round-trips the default of every key, as YAML and as JSON", async () => {

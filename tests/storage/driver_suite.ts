@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AppError, type ErrorCode } from "../../src/lib/errors.ts";
-import type { StorageDriver } from "../../src/drivers/storage/driver.ts";
+import { test } from "../skip.ts";
+import type { StorageAppender, StorageDriver } from "../../src/drivers/storage/driver.ts";
 
 export interface StorageUnderTest extends AsyncDisposable {
   readonly driver: StorageDriver;
@@ -22,6 +23,19 @@ async function keysUnder(driver: StorageDriver, prefix: string): Promise<string[
   const keys: string[] = [];
   for await (const { key } of driver.list(prefix)) keys.push(key);
   return keys.sort();
+}
+
+async function unfinished(driver: StorageDriver): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of driver.listUnfinished?.() ?? []) keys.push(key);
+  return keys;
+}
+
+/** Bytes that repeat nowhere within a part. */
+function pattern(size: number): Uint8Array<ArrayBuffer> {
+  const data = new Uint8Array(size);
+  for (let i = 0; i < size; i++) data[i] = (i * 31 + (i >> 12) + (i >> 20)) & 255;
+  return data;
 }
 
 async function* chunks(...values: string[]): AsyncGenerator<Uint8Array> {
@@ -92,8 +106,9 @@ const CASES: readonly [string, (driver: StorageDriver) => Promise<void>][] = [
     for (let i = 0; i < size; i++) data[i] = (i * 31 + (i >> 12)) & 255;
     const appender = await driver.append("uploads/u1", 0);
     await appender.write(data);
-    assert.equal(await appender.close({ durable: true }), size);
-    await driver.move("uploads/u1", KEY);
+    const { sizeBytes, key } = await appender.close({ durable: true, last: true });
+    assert.equal(sizeBytes, size);
+    await driver.move(key, KEY);
     assert.ok((await readAll(await driver.read(KEY))).every((byte, i) => byte === data[i]));
     const offset = (1 << 20) - 3;
     const part = await readAll(await driver.read(KEY, offset, 1 << 20));
@@ -112,30 +127,112 @@ const CASES: readonly [string, (driver: StorageDriver) => Promise<void>][] = [
   ["append() in two turns: continues where the first ended", async (driver) => {
     const first = await driver.append("uploads/u1", 0);
     await first.write(bytesOf("hello "));
-    assert.equal(await first.close({ durable: true }), 6);
-    const second = await driver.append("uploads/u1", 6);
+    const { sizeBytes, state } = await first.close({ durable: true });
+    assert.equal(sizeBytes, 6);
+    const second = await driver.append("uploads/u1", 6, { state });
     await second.write(bytesOf("world"));
-    assert.equal(await second.close({ durable: false }), 11);
-    assert.equal(text(await readAll(await driver.read("uploads/u1"))), "hello world");
+    const whole = await second.close({ durable: false, last: true });
+    assert.equal(whole.sizeBytes, 11);
+    assert.equal(text(await readAll(await driver.read(whole.key))), "hello world");
   }],
-  ["append() at an earlier offset: drops what an interrupted request left", async (driver) => {
+  [
+    "append() in turns that end anywhere: every byte, and nothing is left when it has been moved",
+    async (driver) => {
+      const turns = [3, 6 << 20, 0, (9 << 20) + 1, 17, 5 << 20, 0];
+      const data = pattern(turns.reduce((sum, size) => sum + size, 0));
+      let [offset, state]: [number, string | undefined] = [0, undefined];
+      for (const size of turns) {
+        const appender: StorageAppender = await driver.append("uploads/u1", offset, { state });
+        for (let at = 0; at < size; at += 1 << 18) {
+          await appender.write(data.subarray(offset + at, offset + Math.min(size, at + (1 << 18))));
+        }
+        ({ sizeBytes: offset, state } = await appender.close({ durable: true }));
+      }
+      assert.equal(offset, data.length);
+      const end = await driver.append("uploads/u1", offset, { state });
+      const { key } = await end.close({ durable: true, last: true });
+      await driver.move(key, KEY);
+      assert.deepEqual(await readAll(await driver.read(KEY)), data);
+      assert.deepEqual(await keysUnder(driver, ""), [KEY]);
+      assert.deepEqual(await unfinished(driver), []);
+    },
+  ],
+  ["append() of the only turn with a target: nothing to be seen before the end", async (driver) => {
+    const data = pattern((17 << 20) + 3);
+    const appender = await driver.append("uploads/u1", 0, { target: KEY });
+    for (let at = 0; at < data.length; at += 1 << 20) await appender.write(data.subarray(at, at + (1 << 20)));
+    assert.equal(await driver.stat(KEY), undefined);
+    const { key } = await appender.close({ durable: true, last: true });
+    if (key !== KEY) await driver.move(key, KEY);
+    assert.deepEqual(await readAll(await driver.read(KEY)), data);
+    assert.deepEqual(await keysUnder(driver, ""), [KEY]);
+  }],
+  [
+    "append() again from where a turn began that was closed but not kept: the same bytes count once",
+    async (driver) => {
+      const data = pattern(13 << 20);
+      const first = await driver.append("uploads/u1", 0);
+      await first.write(data.subarray(0, 6 << 20));
+      const kept = await first.close({ durable: true });
+      for (const lost of [data.length, 10 << 20]) {
+        const turn = await driver.append("uploads/u1", kept.sizeBytes, { state: kept.state });
+        await turn.write(data.subarray(kept.sizeBytes, lost));
+        await turn.close({ durable: true });
+      }
+      const turn = await driver.append("uploads/u1", kept.sizeBytes, { state: kept.state });
+      await turn.write(data.subarray(kept.sizeBytes));
+      const { key, sizeBytes } = await turn.close({ durable: true, last: true });
+      assert.equal(sizeBytes, data.length);
+      assert.deepEqual(await readAll(await driver.read(key)), data);
+    },
+  ],
+  ["append() that is aborted at any point: what was kept goes on", async (driver) => {
+    const data = pattern(19 << 20);
+    const first = await driver.append("uploads/u1", 0);
+    await first.write(data.subarray(0, 100));
+    const kept = await first.close({ durable: true });
+    for (const size of [0, 10, 9 << 20]) {
+      const turn = await driver.append("uploads/u1", 100, { state: kept.state });
+      await turn.write(data.subarray(200, 200 + size));
+      await turn.abort();
+    }
+    assert.deepEqual(await unfinished(driver), []);
+    const turn = await driver.append("uploads/u1", 100, { state: kept.state });
+    await turn.write(data.subarray(100));
+    const { key } = await turn.close({ durable: true, last: true });
+    assert.deepEqual(await readAll(await driver.read(key)), data);
+  }],
+  ["append() at offset 0 again: drops what an interrupted request left", async (driver) => {
     const first = await driver.append("uploads/u1", 0);
     await first.write(bytesOf("hello garbage that was never acknowledged"));
     await first.abort();
     const second = await driver.append("uploads/u1", 0);
     await second.write(bytesOf("hello "));
-    await second.close({ durable: true });
-    const third = await driver.append("uploads/u1", 6);
+    const { state } = await second.close({ durable: true });
+    const third = await driver.append("uploads/u1", 6, { state });
     await third.write(bytesOf("!"));
-    await third.close({ durable: true });
-    assert.equal(text(await readAll(await driver.read("uploads/u1"))), "hello !");
+    const { key } = await third.close({ durable: true, last: true });
+    assert.equal(text(await readAll(await driver.read(key))), "hello !");
   }],
   ["append() beyond what is there: upload_unknown", async (driver) => {
     await rejectsWith("upload_unknown", () => driver.append("uploads/u1", 5));
     const first = await driver.append("uploads/u2", 0);
     await first.write(bytesOf("abc"));
-    await first.close({ durable: true });
-    await rejectsWith("upload_unknown", () => driver.append("uploads/u2", 4));
+    const { state } = await first.close({ durable: true });
+    await rejectsWith("upload_unknown", () => driver.append("uploads/u2", 4, { state }));
+  }],
+  ["discard(): nothing of an upload is left, and again without an error", async (driver) => {
+    const data = pattern(9 << 20);
+    let [offset, state]: [number, string | undefined] = [0, undefined];
+    for (let turn = 0; turn < 2; turn++) {
+      const appender: StorageAppender = await driver.append("uploads/u1", offset, { state });
+      await appender.write(data);
+      ({ sizeBytes: offset, state } = await appender.close({ durable: true }));
+    }
+    await driver.discard("uploads/u1", state);
+    await driver.discard("uploads/u1", state);
+    assert.deepEqual(await keysUnder(driver, ""), []);
+    assert.deepEqual(await unfinished(driver), []);
   }],
   ["append() while another writer has it: upload_invalid, and free again after abort", async (driver) => {
     const first = await driver.append("uploads/u1", 0);
@@ -209,11 +306,20 @@ const CASES: readonly [string, (driver: StorageDriver) => Promise<void>][] = [
   }],
 ];
 
-export function storageDriverSuite(name: string, factory: () => Promise<StorageUnderTest>): void {
+export function storageDriverSuite(
+  name: string,
+  factory: () => Promise<StorageUnderTest>,
+  { needs = [], only = /./ }: { needs?: readonly string[]; only?: RegExp } = {},
+): void {
   for (const [title, check] of CASES) {
-    Deno.test(`${name} storage: ${title}`, async () => {
-      await using subject = await factory();
-      await check(subject.driver);
+    if (!only.test(title)) continue;
+    test({
+      name: `${name} storage: ${title}`,
+      needs,
+      async fn() {
+        await using subject = await factory();
+        await check(subject.driver);
+      },
     });
   }
 }

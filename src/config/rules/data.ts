@@ -90,7 +90,7 @@ export const storageRule: Rule = ({ config, isSet, report }) => {
       });
     } else reportUnknownLocation(key, config[key]);
   }
-  reportEngineInUse();
+  reportEngines();
 
   function reportUnknownLocation(key: string, id: string): void {
     if (Object.hasOwn(config.DISTRIBUTED_STORAGE_CONFIG, id)) return;
@@ -101,17 +101,13 @@ export const storageRule: Rule = ({ config, isSet, report }) => {
     });
   }
 
-  function reportEngineInUse(): void {
-    const [preferred = ids[0] ?? ""] = config.DISTRIBUTED_STORAGE_PREFERENCE;
-    const engine = config.DISTRIBUTED_STORAGE_CONFIG[preferred]?.[0];
-    if (
-      engine !== undefined && Object.hasOwn(STORAGE_ENGINES, engine) && !AVAILABLE_STORAGE_ENGINES.has(engine)
-    ) {
+  function reportEngines(): void {
+    for (const [id, [engine]] of Object.entries(config.DISTRIBUTED_STORAGE_CONFIG)) {
+      if (!Object.hasOwn(STORAGE_ENGINES, engine) || AVAILABLE_STORAGE_ENGINES.has(engine)) continue;
       report({
-        key: "DISTRIBUTED_STORAGE_PREFERENCE",
-        message:
-          `The preferred location ${preferred} is a ${engine}, which is not available in this version yet.`,
-        mend: `Prefer a location with one of ${[...AVAILABLE_STORAGE_ENGINES].join(", ")}.`,
+        key: `DISTRIBUTED_STORAGE_CONFIG.${id}`,
+        message: `Location ${id} is a ${engine}, which is not available in this version.`,
+        mend: `Use one of ${[...AVAILABLE_STORAGE_ENGINES].join(", ")}, or leave the location out.`,
       });
     }
     if (!config.FEATURE_STORAGE_REPLICATION) return;

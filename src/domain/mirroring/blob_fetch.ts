@@ -1,20 +1,23 @@
 import type { Hash } from "node:crypto";
 import { sizeBytes as parseSize } from "../../config/size.ts";
-import { insertLinks, lockDigest } from "../../drivers/database/queries/blob.ts";
+import { insertLinks } from "../../drivers/database/queries/blob.ts";
 import {
   type ClaimedFetch,
   claimFetch,
   deleteFetch,
+  type FetchProgress,
   releaseFetch,
   renewFetch,
   saveFetch,
 } from "../../drivers/database/queries/blob_fetch.ts";
 import { completeUpload } from "../../drivers/database/queries/upload.ts";
-import type { StorageAppender } from "../../drivers/storage/driver.ts";
+import type { StorageAppender, StorageLocation } from "../../drivers/storage/driver.ts";
 import { type Upstream, UpstreamError } from "../../drivers/upstream/driver.ts";
 import { AppError } from "../../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
+import { lostClaim, withDigestClaim } from "../digest_claim.ts";
+import { locationOf } from "../locations.ts";
 import { perPool } from "../per_pool.ts";
 import { BufferedWriter } from "../upload_body.ts";
 import type { BufferPool } from "../upload_workspace.ts";
@@ -26,7 +29,7 @@ import { pauseFor, untilAborted } from "./waiting.ts";
  * One blob, from another registry into storage. As an upload (`domain/uploads.ts`: the same order, the same protocol with
  * garbage collection), but for what a bad link asks for:
  *
- *   row in blobfetch (lease) -> uploads/<uuid> grows -> digest verified -> [lock digest, rename, rows; the row ends]
+ *   row in blobfetch (lease) -> uploads/<uuid> grows -> digest verified -> [claim on the digest: object made -> rows, claim ends] -> the row ends
  *
  * The row says how many bytes are durable. After `kill -9` the file has more: those count, too, since the digest is
  * verified in the end; when it is wrong, what was taken over is not trusted any more, and the blob comes anew, once. The
@@ -134,7 +137,10 @@ async function fetchAlone(deps: FetchDeps, blob: WantedBlob, context: FetchConte
 
 class FetchSession {
   readonly #key: string;
+  /** What was begun somewhere goes on there. */
+  readonly #location: StorageLocation;
   #hash: Hash;
+  #state: string | undefined;
   /** Bytes that were handed to storage, and hashed. */
   #atBytes = 0;
   #durableBytes = 0;
@@ -148,6 +154,10 @@ class FetchSession {
     readonly claim: ClaimedFetch,
   ) {
     this.#key = fetchKey(claim.uuid);
+    this.#location = claim.locationName === undefined
+      ? deps.storage
+      : locationOf(deps.storage, claim.locationName);
+    this.#state = claim.storageState;
     this.#hash = this.#newHash();
   }
 
@@ -162,31 +172,31 @@ class FetchSession {
       }
     } finally {
       // Whatever happened, the next one goes on from here.
-      if (!stored) await releaseFetch(this.deps.sql, this.claim, this.#durableBytes).catch(() => {});
+      if (!stored) await releaseFetch(this.deps.sql, this.claim, this.#progress()).catch(() => {});
     }
   }
 
   /** An object that a crash left between its rename and its rows is as good as one that comes over the link. */
   async #adoptStored(): Promise<boolean> {
-    const { storage } = this.deps;
+    const { driver } = this.#location;
     const key = blobKey(this.blob.digest);
-    if ((await storage.driver.stat(key))?.sizeBytes !== this.blob.sizeBytes) return false;
+    if ((await driver.stat(key))?.sizeBytes !== this.blob.sizeBytes) return false;
     const hash = this.#newHash();
-    for await (const chunk of await storage.driver.read(key)) hash.update(chunk);
+    for await (const chunk of await driver.read(key)) hash.update(chunk);
     if (this.#digestOf(hash) !== this.blob.digest || !await this.#store(undefined)) return false;
-    await storage.driver.remove(this.#key).catch(() => {}); // the clean-up gets it otherwise
+    await driver.discard(this.#key, this.#state).catch(() => {}); // the clean-up gets it otherwise
     return true;
   }
 
   /** Hashes what an earlier session has brought. */
   async #takeOver(): Promise<void> {
-    const { storage } = this.deps;
-    const inStorage = (await storage.driver.stat(this.#key))?.sizeBytes;
+    const { driver } = this.#location;
+    const inStorage = (await driver.stat(this.#key))?.sizeBytes;
     // Engines that show no unfinished object have what the row says.
     const presentBytes = inStorage ?? this.claim.sizeBytes;
     if (presentBytes === 0 || presentBytes > this.blob.sizeBytes) return;
     try {
-      for await (const chunk of await storage.driver.read(this.#key, 0, presentBytes)) {
+      for await (const chunk of await driver.read(this.#key, 0, presentBytes)) {
         this.#hash.update(chunk);
         this.#atBytes += chunk.length;
         this.context.signal.throwIfAborted();
@@ -210,7 +220,7 @@ class FetchSession {
       const inheritedBytes = this.#inheritedBytes;
       this.#startOver();
       if (inheritedBytes > 0) continue; // a power cut may have spoilt what was there
-      await this.deps.storage.driver.remove(this.#key).catch(() => {});
+      await this.#location.driver.discard(this.#key, this.#state).catch(() => {});
       throw new UpstreamError(
         "lied",
         `the blob that came (${sizeBytes} bytes) has the digest ${actual}, not ${digest}`,
@@ -292,22 +302,23 @@ class FetchSession {
   }
 
   async #openSink(): Promise<Sink> {
-    const appender = await this.deps.storage.driver.append(this.#key, this.#atBytes);
+    const appender = await this.#location.driver.append(this.#key, this.#atBytes, { state: this.#state });
     return { appender, writer: new BufferedWriter(appender, this.deps.buffers) };
   }
 
   async #checkpoint({ writer, appender }: Sink): Promise<void> {
     try {
       await writer.flush();
-      this.#durableBytes = await appender.close({ durable: true });
+      const { sizeBytes, state } = await appender.close({ durable: true });
+      this.#durableBytes = sizeBytes;
+      this.#state = state;
     } catch (error) {
       await appender.abort();
       throw error;
     } finally {
       await writer.dispose();
     }
-    const progress = { sizeBytes: this.#durableBytes, leaseSeconds: LEASE_SECONDS };
-    if (!await saveFetch(this.deps.sql, this.claim, progress)) throw lostLease();
+    if (!await saveFetch(this.deps.sql, this.claim, this.#progress(), LEASE_SECONDS)) throw lostLease();
   }
 
   /**
@@ -315,22 +326,42 @@ class FetchSession {
    * @returns false when it is there no more
    */
   async #store(from: string | undefined): Promise<boolean> {
-    const { sql, storage } = this.deps;
-    const { digest, sizeBytes } = this.blob;
-    const stored = await sql.begin(async (tx) => {
-      await lockDigest(tx, digest);
-      if (from === undefined && await storage.driver.stat(blobKey(digest)) === undefined) return false;
-      if (!await deleteFetch(tx, this.claim)) throw lostLease();
-      if (from !== undefined) await storage.driver.move(from, blobKey(digest));
-      const { repositoryId } = this.context;
-      const blob = { repositoryId, digest, sizeBytes, locationName: storage.name, keepSeconds: HOLD_SECONDS };
-      return await completeUpload(tx, blob, undefined);
+    const { deps, context: { repositoryId }, blob: { digest, sizeBytes } } = this;
+    const { name, driver } = this.#location;
+    const blob = { repositoryId, digest, sizeBytes, locationName: name, keepSeconds: HOLD_SECONDS };
+    const whole = from === undefined ? blobKey(digest) : await this.#finish();
+    const stored = await withDigestClaim(deps, digest, async (claim) => {
+      if (whole !== blobKey(digest)) await driver.move(whole, blobKey(digest));
+      else if (await driver.stat(whole) === undefined) return false;
+      claim.signal.throwIfAborted();
+      if (!await completeUpload(deps.sql, blob, undefined, claim)) throw lostClaim();
+      claim.ended = true;
+      return true;
     });
+    // What is left of it is ended by whoever fetches the digest next, or by the clean-up.
+    if (stored) await deleteFetch(deps.sql, this.claim);
     if (stored) this.deps.metrics.pushedBytes.labels().inc(sizeBytes);
     return stored;
   }
 
+  /** Makes a whole object of what has come. @returns where it is */
+  async #finish(): Promise<string> {
+    const { appender } = await this.#openSink();
+    try {
+      return (await appender.close({ durable: true, last: true })).key;
+    } catch (error) {
+      await appender.abort();
+      throw error;
+    }
+  }
+
+  #progress(): FetchProgress {
+    const { name } = this.#location;
+    return { sizeBytes: this.#durableBytes, locationName: name, storageState: this.#state };
+  }
+
   #startOver(): void {
+    this.#state = undefined;
     this.#hash = this.#newHash();
     this.#atBytes = 0;
     this.#durableBytes = 0;

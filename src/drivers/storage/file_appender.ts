@@ -9,7 +9,7 @@ import { withStorageErrors } from "./io_errors.ts";
  * @throws {AppError} `upload_unknown` when fewer than `offset` bytes are there; `upload_invalid` when another
  * writer has it open
  */
-export async function openAppender(path: string, offset: number): Promise<StorageAppender> {
+export async function openAppender(path: string, key: string, offset: number): Promise<StorageAppender> {
   const file = await openExisting(path, offset);
   const early = new EarlyFlush(path);
   let sizeBytes = offset;
@@ -54,7 +54,7 @@ export async function openAppender(path: string, offset: number): Promise<Storag
         throw error;
       }
       close();
-      return sizeBytes;
+      return { sizeBytes, key, state: undefined };
     },
     abort,
   };

@@ -67,7 +67,7 @@ export function createFilesystemDriver({ root }: { root: string }): StorageDrive
   async function append(key: string, offset: number): Promise<StorageAppender> {
     const path = pathOf(key);
     return await withStorageErrors(() =>
-      offset === 0 ? inFolderOf(key, () => openAppender(path, 0)) : openAppender(path, offset)
+      offset === 0 ? inFolderOf(key, () => openAppender(path, key, 0)) : openAppender(path, key, offset)
     );
   }
 
@@ -160,7 +160,7 @@ export function createFilesystemDriver({ root }: { root: string }): StorageDrive
     }
   }
 
-  return { stat, read, write, append, move, remove, list, capacity, probe };
+  return { stat, read, write, append, discard: remove, move, remove, list, capacity, probe };
 }
 
 async function openForReading(path: string): Promise<Deno.FsFile> {

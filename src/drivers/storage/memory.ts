@@ -56,6 +56,7 @@ export function createMemoryDriver({ now = Date.now }: { now?: () => number } = 
       objects.set(to, found);
       return Promise.resolve();
     },
+    discard: (key) => driver.remove(key),
     remove: (key) => {
       checkKey(key);
       objects.delete(key);
@@ -96,7 +97,7 @@ function openMemoryAppender(
     },
     close() {
       object.writing = false;
-      return Promise.resolve(object.bytes.length);
+      return Promise.resolve({ sizeBytes: object.bytes.length, key, state: undefined });
     },
     abort() {
       object.writing = false;

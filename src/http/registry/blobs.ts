@@ -1,4 +1,12 @@
-import { findBlobByName, openBlob, unknownBlob, unlinkBlob } from "../../domain/blobs.ts";
+import { blobAddress } from "../../domain/blob_reading.ts";
+import {
+  type BlobRow,
+  findBlobByName,
+  HOT_MAX_BYTES,
+  openBlob,
+  unknownBlob,
+  unlinkBlob,
+} from "../../domain/blobs.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseDigest } from "../../oci/digest.ts";
@@ -58,11 +66,41 @@ export async function handleBlob(deps: Deps, request: RegistryRequest<RouteOf<"b
     return new Response(null, { status: 416, headers: unsatisfiable });
   }
   deps.metrics.pulledBytes.labels("v2").inc(range?.lengthBytes ?? blob.sizeBytes);
+  const elsewhere = await redirectOf(deps, request, blob, repository.namespace);
+  if (elsewhere !== undefined) return elsewhere;
   const body = await openOrReport(deps, request, () => openBlob(deps, blob, range));
   if (range === undefined) return new Response(body, { headers });
   headers["Content-Length"] = `${range.lengthBytes}`;
   headers["Content-Range"] = `bytes ${range.start}-${range.start + range.lengthBytes - 1}/${blob.sizeBytes}`;
   return new Response(body, { status: 206, headers });
+}
+
+/**
+ * 302 to the object store, as in Quay, for what is worth another connection; the client repeats its `Range` there. Not where
+ * the client could not follow: to our own loopback, or from https to http.
+ */
+async function redirectOf(
+  deps: Deps,
+  request: RegistryRequest,
+  blob: BlobRow,
+  namespace: string,
+): Promise<Response | undefined> {
+  if (deps.config.FEATURE_PROXY_STORAGE || blob.sizeBytes <= HOT_MAX_BYTES) return undefined;
+  const url = await openOrReport(deps, request, () => blobAddress(deps, blob, namespace));
+  if (url === undefined || (request.scheme === "https" && url.protocol === "http:")) return undefined;
+  if (isLoopback(url.hostname) && !isLoopback(request.clientAddress)) return undefined;
+  const headers = {
+    // The address holds for minutes, the content for ever.
+    "Cache-Control": "no-store",
+    "Docker-Content-Digest": blob.digest,
+    "Location": url.href,
+    "Content-Length": "0",
+  };
+  return new Response(null, { status: 302, headers });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host === "[::1]" || /^(?:::ffff:)?127\./.test(host);
 }
 
 /** The range that is asked for, unless `If-Range` names another content. */

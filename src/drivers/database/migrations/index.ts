@@ -17,6 +17,7 @@ import immutabilityPolicies from "./0018_immutability_policies.sql" with { type:
 import search from "./0019_search.sql" with { type: "text" };
 import mirrors from "./0023_mirrors.sql" with { type: "text" };
 import blobFetches from "./0024_blob_fetches.sql" with { type: "text" };
+import blobClaims from "./0026_blob_claims.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -39,4 +40,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0019_search", text: search },
   { name: "0023_mirrors", text: mirrors },
   { name: "0024_blob_fetches", text: blobFetches },
+  { name: "0026_blob_claims", text: blobClaims },
 ];

@@ -1,5 +1,5 @@
 import type { Digest } from "../../../oci/digest.ts";
-import type { Sql, Transaction } from "../postgres.ts";
+import type { Sql } from "../postgres.ts";
 
 /** A finished blob: a row of `imagestorage`. */
 export interface BlobRow {
@@ -96,14 +96,6 @@ function manifestIsAlive(sql: Sql) {
     select 1 from family f join tag t on t.manifest_id = f.id
     where t.lifetime_end_ms is null or t.lifetime_end_ms > extract(epoch from now()) * 1000
   )`;
-}
-
-/**
- * Until the transaction ends nobody else stores, links or collects a blob of that digest. Held by the end of an
- * upload and by garbage collection: see `domain/uploads.ts`.
- */
-export async function lockDigest(tx: Transaction, digest: Digest): Promise<void> {
-  await tx`select pg_advisory_xact_lock(hashtextextended(${digest}, 3))`;
 }
 
 /** Of `digests` those that any row of `imagestorage` names, readable or not. */
@@ -271,4 +263,14 @@ export async function hideBlob(sql: Sql, repositoryId: number, blobId: number): 
     )
     update manifestblob set hidden = true
     where repository_id = ${repositoryId} and blob_id = ${blobId} and not hidden`;
+}
+
+/** Names of the locations that have the digest's object, as far as is recorded. */
+export async function selectPlacements(sql: Sql, digest: Digest): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select l.name from imagestorage s
+    join imagestorageplacement p on p.storage_id = s.id
+    join imagestoragelocation l on l.id = p.location_id
+    where s.content_checksum = ${digest}`;
+  return rows.map(({ name }) => name);
 }

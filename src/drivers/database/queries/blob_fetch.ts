@@ -1,5 +1,6 @@
 import type { Digest } from "../../../oci/digest.ts";
 import type { Sql } from "../postgres.ts";
+import type { EndedUpload } from "./upload.ts";
 
 /** A blob on its way from another registry that the caller alone may write to until its lease ends. */
 export interface ClaimedFetch {
@@ -8,7 +9,18 @@ export interface ClaimedFetch {
   readonly uuid: string;
   /** Bytes that are durable. */
   readonly sizeBytes: number;
+  /** The engine that has them; `undefined` before the first. */
+  readonly locationName: string | undefined;
+  /** What that engine wants to be told with the next bytes. */
+  readonly storageState: string | undefined;
   readonly lease: string;
+}
+
+/** How far a fetch is. */
+export interface FetchProgress {
+  readonly sizeBytes: number;
+  readonly locationName: string | undefined;
+  readonly storageState: string | undefined;
 }
 
 /**
@@ -21,7 +33,7 @@ export async function claimFetch(
   digest: Digest,
   { lease, leaseSeconds }: { lease: string; leaseSeconds: number },
 ): Promise<ClaimedFetch | undefined> {
-  const [row] = await sql<{ id: number; uuid: string; sizeBytes: number }[]>`
+  const [row] = await sql<(FetchProgress & { id: number; uuid: string })[]>`
     with relaxed as (select set_config('synchronous_commit', 'off', true))
     insert into blobfetch as f (digest, uuid, lease_token, lease_expires_at)
     select ${digest}, gen_random_uuid()::text, ${lease},
@@ -29,18 +41,25 @@ export async function claimFetch(
     on conflict (digest) do update set lease_token = excluded.lease_token,
       lease_expires_at = excluded.lease_expires_at
     where f.lease_expires_at is null or f.lease_expires_at <= (now() at time zone 'utc')
-    returning id, uuid, byte_count as "sizeBytes"`;
-  return row && { ...row, lease };
+    returning id, uuid, byte_count as "sizeBytes", location_name as "locationName", storage_state as "storageState"`;
+  return row && {
+    ...row,
+    locationName: row.locationName ?? undefined,
+    storageState: row.storageState ?? undefined,
+    lease,
+  };
 }
 
 /** Records how far it is by now, and keeps the lease. @returns false when it was lost */
 export async function saveFetch(
   sql: Sql,
   fetch: ClaimedFetch,
-  { sizeBytes, leaseSeconds }: { sizeBytes: number; leaseSeconds: number },
+  { sizeBytes, locationName, storageState }: FetchProgress,
+  leaseSeconds: number,
 ): Promise<boolean> {
   const { count } = await sql`
-    update blobfetch set byte_count = ${sizeBytes}, updated = now() at time zone 'utc',
+    update blobfetch set byte_count = ${sizeBytes}, location_name = ${locationName ?? null},
+      storage_state = ${storageState ?? null}, updated = now() at time zone 'utc',
       lease_expires_at = (now() at time zone 'utc') + make_interval(secs => ${leaseSeconds})
     where id = ${fetch.id} and lease_token = ${fetch.lease}`;
   return count > 0;
@@ -55,9 +74,14 @@ export async function renewFetch(sql: Sql, fetch: ClaimedFetch, leaseSeconds: nu
 }
 
 /** Gives the fetch to whoever wants to go on with it. */
-export async function releaseFetch(sql: Sql, fetch: ClaimedFetch, sizeBytes: number): Promise<void> {
+export async function releaseFetch(
+  sql: Sql,
+  fetch: ClaimedFetch,
+  { sizeBytes, locationName, storageState }: FetchProgress,
+): Promise<void> {
   await sql`
-    update blobfetch set byte_count = ${sizeBytes}, updated = now() at time zone 'utc', lease_token = null,
+    update blobfetch set byte_count = ${sizeBytes}, location_name = ${locationName ?? null},
+      storage_state = ${storageState ?? null}, updated = now() at time zone 'utc', lease_token = null,
       lease_expires_at = null
     where id = ${fetch.id} and lease_token = ${fetch.lease}`;
 }
@@ -72,16 +96,20 @@ export async function endFetchLeases(sql: Sql): Promise<void> {
   await sql`update blobfetch set lease_token = null, lease_expires_at = null where lease_token is not null`;
 }
 
-/** Ends fetches that have not moved for `days`, and that nobody works on. @returns their uuids */
-export async function deleteStaleFetches(sql: Sql, days: number, limit: number): Promise<string[]> {
-  const rows = await sql<{ uuid: string }[]>`
+/** Ends fetches that have not moved for `days`, and that nobody works on. */
+export async function deleteStaleFetches(sql: Sql, days: number, limit: number): Promise<EndedUpload[]> {
+  const rows = await sql<{ uuid: string; locationName: string | null; storageState: string | null }[]>`
     delete from blobfetch where id in (
       select id from blobfetch
       where updated < (now() at time zone 'utc') - make_interval(days => ${days})
         and (lease_expires_at is null or lease_expires_at <= (now() at time zone 'utc'))
       order by updated limit ${limit} for update skip locked
-    ) returning uuid`;
-  return rows.map((row) => row.uuid);
+    ) returning uuid, location_name as "locationName", storage_state as "storageState"`;
+  return rows.map(({ uuid, locationName, storageState }) => ({
+    uuid,
+    locationName: locationName ?? "",
+    storageState: storageState ?? undefined,
+  }));
 }
 
 /** Of `uuids` those that belong to a fetch. */

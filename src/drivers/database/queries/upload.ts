@@ -1,5 +1,6 @@
 import type { Digest, DigestAlgorithm } from "../../../oci/digest.ts";
 import type { Sql } from "../postgres.ts";
+import type { DigestClaim } from "./blob_claim.ts";
 
 /** An upload session: a row of `blobupload`. */
 export interface UploadRow {
@@ -10,6 +11,10 @@ export interface UploadRow {
   readonly algorithm: DigestAlgorithm;
   /** Digest of those bytes if it was known when they were stored. */
   readonly digestSoFar: Digest | undefined;
+  /** Where the bytes are. */
+  readonly locationName: string;
+  /** What the storage engine wants to know at the next turn. */
+  readonly storageState: string | undefined;
 }
 
 /** A session that this request alone may write to until `lease_expires_at`. */
@@ -23,6 +28,8 @@ interface RawRow {
   readonly byte_count: number;
   readonly sha_state: string | null;
   readonly algorithm: DigestAlgorithm;
+  readonly location_name: string;
+  readonly storage_metadata: string | null;
 }
 
 // Quay's sha_state is the inner state of a hash that node:crypto cannot load. Ours is the digest of the bytes so far;
@@ -35,6 +42,10 @@ function uploadOf(row: RawRow): UploadRow {
     sizeBytes: row.byte_count,
     algorithm: row.algorithm,
     digestSoFar: known,
+    locationName: row.location_name,
+    storageState: row.storage_metadata === null || row.storage_metadata === "{}"
+      ? undefined
+      : row.storage_metadata,
   };
 }
 
@@ -67,9 +78,10 @@ export async function selectUpload(
   uuid: string,
 ): Promise<UploadRow & { busy: boolean } | undefined> {
   const [row] = await sql<(RawRow & { busy: boolean })[]>`
-    select id, uuid, byte_count, sha_state, hash_algorithm as algorithm,
-      coalesce(lease_expires_at > (now() at time zone 'utc'), false) as busy
-    from blobupload where uuid = ${uuid} and repository_id = ${repositoryId}`;
+    select u.id, u.uuid, u.byte_count, u.sha_state, u.hash_algorithm as algorithm, u.storage_metadata,
+      l.name as location_name, coalesce(u.lease_expires_at > (now() at time zone 'utc'), false) as busy
+    from blobupload u join imagestoragelocation l on l.id = u.location_id
+    where u.uuid = ${uuid} and u.repository_id = ${repositoryId}`;
   return row && { ...uploadOf(row), busy: row.busy };
 }
 
@@ -89,13 +101,14 @@ export async function claimUpload(
 ): Promise<ClaimedUpload | undefined> {
   const [row] = await sql<RawRow[]>`
     with relaxed as (select set_config('synchronous_commit', 'off', true))
-    update blobupload set lease_token = ${claim.lease},
+    update blobupload u set lease_token = ${claim.lease},
       lease_expires_at = (now() at time zone 'utc') + make_interval(secs => ${claim.leaseSeconds})
-    from relaxed
-    where uuid = ${claim.uuid} and repository_id = ${claim.repositoryId}
-      and (lease_expires_at is null or lease_expires_at <= (now() at time zone 'utc'))
-      and (${claim.offset ?? null}::bigint is null or byte_count = ${claim.offset ?? null})
-    returning id, uuid, byte_count, sha_state, hash_algorithm as algorithm`;
+    from relaxed, imagestoragelocation l
+    where u.uuid = ${claim.uuid} and u.repository_id = ${claim.repositoryId} and l.id = u.location_id
+      and (u.lease_expires_at is null or u.lease_expires_at <= (now() at time zone 'utc'))
+      and (${claim.offset ?? null}::bigint is null or u.byte_count = ${claim.offset ?? null})
+    returning u.id, u.uuid, u.byte_count, u.sha_state, u.hash_algorithm as algorithm, u.storage_metadata,
+      l.name as location_name`;
   return row && { ...uploadOf(row), lease: claim.lease };
 }
 
@@ -124,10 +137,11 @@ export async function endLeases(sql: Sql): Promise<void> {
 export async function saveUpload(
   sql: Sql,
   upload: ClaimedUpload,
-  progress: { sizeBytes: number; digestSoFar: Digest | undefined },
+  progress: { sizeBytes: number; digestSoFar: Digest | undefined; storageState: string | undefined },
 ): Promise<boolean> {
   const { count } = await sql`
     update blobupload set byte_count = ${progress.sizeBytes}, sha_state = ${progress.digestSoFar ?? null},
+      storage_metadata = ${progress.storageState ?? "{}"},
       chunk_count = chunk_count + 1, lease_token = null, lease_expires_at = null
     where id = ${upload.id} and lease_token = ${upload.lease}`;
   return count > 0;
@@ -145,21 +159,26 @@ export interface StoredBlob {
 
 /**
  * Everything that makes a stored object a readable blob of the repository, in one statement: `imagestorage`,
- * `imagestorageplacement`, `uploadedblob`; the session (if there is one) ends. The caller holds `lockDigest`.
- * @returns false, and nothing has changed, when the session's lease was lost
+ * `imagestorageplacement`, `uploadedblob`; the session (if there is one) and the claim on the digest end.
+ * @returns false, and nothing has changed, when the session's lease or the claim was lost
  */
 export async function completeUpload(
   sql: Sql,
   blob: StoredBlob,
   upload: ClaimedUpload | undefined,
+  claim: DigestClaim,
 ): Promise<boolean> {
   const rows = await sql`
-    with ended as (
+    with claimed as (
+      select 1 from blobclaim where digest = ${claim.digest} and token = ${claim.token} for update
+    ), ended as (
       delete from blobupload where id = ${upload?.id ?? null} and lease_token = ${
     upload?.lease ?? null
-  } returning id
+  } and exists (select 1 from claimed) returning id
     ), go as (
-      select 1 from ended union all select 1 where ${upload === undefined}
+      select 1 from claimed where ${upload === undefined} or exists (select 1 from ended)
+    ), let_go as (
+      delete from blobclaim c using go where c.digest = ${claim.digest} and c.token = ${claim.token}
     ), known_place as (
       select id from imagestoragelocation where name = ${blob.locationName}
     ), made_place as (
@@ -203,16 +222,23 @@ export async function deleteUpload(sql: Sql, upload: ClaimedUpload): Promise<voi
   await sql`delete from blobupload where id = ${upload.id} and lease_token = ${upload.lease}`;
 }
 
-/** Ends sessions that are older than `minutes` and that nobody writes to. @returns their uuids */
-export async function deleteStaleUploads(sql: Sql, minutes: number, limit: number): Promise<string[]> {
-  const rows = await sql<{ uuid: string }[]>`
-    delete from blobupload where id in (
+/** Where an ended session has left its bytes. */
+export type EndedUpload = Pick<UploadRow, "uuid" | "locationName" | "storageState">;
+
+/** Ends sessions that are older than `minutes` and that nobody writes to. */
+export async function deleteStaleUploads(sql: Sql, minutes: number, limit: number): Promise<EndedUpload[]> {
+  const rows = await sql<Pick<RawRow, "uuid" | "location_name" | "storage_metadata">[]>`
+    delete from blobupload u using imagestoragelocation l where l.id = u.location_id and u.id in (
       select id from blobupload
       where created < (now() at time zone 'utc') - make_interval(mins => ${minutes})
         and (lease_expires_at is null or lease_expires_at <= (now() at time zone 'utc'))
       order by created limit ${limit} for update skip locked
-    ) returning uuid`;
-  return rows.map((row) => row.uuid);
+    ) returning u.uuid, l.name as location_name, u.storage_metadata`;
+  return rows.map((row) => ({
+    uuid: row.uuid,
+    locationName: row.location_name,
+    storageState: row.storage_metadata ?? undefined,
+  }));
 }
 
 /** Of `uuids` those that have a session. */
