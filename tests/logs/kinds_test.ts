@@ -5,12 +5,13 @@ import { LATER } from "./kinds/later.ts";
 import { NEVER } from "./kinds/never.ts";
 import { accountKinds } from "./kinds/accounts.ts";
 import { contentKinds } from "./kinds/content.ts";
+import { immutabilityKinds } from "./kinds/immutability.ts";
 import { serviceKeyKinds } from "./kinds/service_keys.ts";
 import type { Writings } from "./kinds/written.ts";
 import { rowsOf } from "./rows.ts";
 import { withWorld } from "./world.ts";
 
-const WRITTEN: Writings = { ...contentKinds, ...accountKinds, ...serviceKeyKinds };
+const WRITTEN: Writings = { ...contentKinds, ...accountKinds, ...immutabilityKinds, ...serviceKeyKinds };
 
 /** Everything that can be logged is. */
 const CONFIG: Parameters<typeof withWorld>[0] = {
