@@ -17,6 +17,7 @@ import { capabilitiesRoutes } from "./capabilities.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
+import { immutabilityPolicyRoutes } from "./immutability_policy.ts";
 import { initializeRoutes } from "./initialize.ts";
 import { logExportRoutes } from "./log_export.ts";
 import { logRoutes } from "./logs.ts";
@@ -74,6 +75,7 @@ export const API_ROUTES: readonly Route[] = [
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...immutabilityPolicyRoutes,
   ...superuserUserRoutes,
   ...superuserOrganizationRoutes,
   ...superuserKeyRoutes,

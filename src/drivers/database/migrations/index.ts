@@ -14,6 +14,7 @@ import laterLogKinds from "./0015_later_log_kinds.sql" with { type: "text" };
 import logCounts from "./0016_log_counts.sql" with { type: "text" };
 import queues from "./0017_queues.sql" with { type: "text" };
 import notifications from "./0018_notifications.sql" with { type: "text" };
+import immutabilityPolicies from "./0018_immutability_policies.sql" with { type: "text" };
 import search from "./0019_search.sql" with { type: "text" };
 import mirrors from "./0023_mirrors.sql" with { type: "text" };
 import blobFetches from "./0024_blob_fetches.sql" with { type: "text" };
@@ -37,6 +38,7 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0016_log_counts", text: logCounts },
   { name: "0017_queues", text: queues },
   { name: "0018_notifications", text: notifications },
+  { name: "0018_immutability_policies", text: immutabilityPolicies },
   { name: "0019_search", text: search },
   { name: "0023_mirrors", text: mirrors },
   { name: "0024_blob_fetches", text: blobFetches },
