@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly [layer: string, pattern: RegExp])[] = [
   ["config", /^src\/config\//],
   ["oci", /^src\/oci\//],
   ["lib", /^src\/lib\//],
-  ["manifest", /^deno\.json$/],
+  ["manifest", /^(deno\.json|CHANGELOG\.md)$/],
 ];
 
 /** Below every other layer. */
@@ -44,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "database client": COMMON,
   oci: ["lib"],
   config: ["lib"],
-  // `manifest`: the version number is deno.json's.
+  // `manifest`: the version number is deno.json's, the change log a file beside it.
   lib: ["manifest"],
 };
 

@@ -5,10 +5,13 @@
  */
 import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
+import { ActionBuffer } from "./domain/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
+import { storeActions } from "./domain/log_counts.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
+import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { openStorage } from "./drivers/storage/open.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type LoggerOptions } from "./lib/logger.ts";
@@ -37,21 +40,35 @@ export async function composeDeps(
   const traced = isTracing();
   const metrics = createMetrics();
   const storage = await openStorage(config, { configDir: place.configDir, authorities, metrics });
+  const log = createLogger(settings.logging).with({ thread: name });
+  const actions = new ActionBuffer({
+    write: (entries) => storeActions({ sql: pool, now: Date.now }, entries),
+    log,
+    waitMs: ACTIONS_WAIT_MS,
+  });
   const deps: Deps = {
     config,
     changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
     metrics,
-    log: createLogger(settings.logging).with({ thread: name }),
+    log,
+    actions,
     sql: traced ? tracedPool(pool) : pool,
     storage,
+    mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log, ca: authorities }) : createNoMail(),
     secrets: createSecretBox(config),
     authorities,
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);
-  const close = async () => {
-    await pool.end({ timeout: 5 });
-    await storage.close();
+  return {
+    deps,
+    close: async () => {
+      await actions.close();
+      await pool.end({ timeout: 5 });
+      await storage.close();
+    },
   };
-  return { deps, close };
 }
+
+/** Who reads the log a moment after a pull finds it there. */
+const ACTIONS_WAIT_MS = 100;

@@ -1,16 +1,32 @@
 import type { Deps } from "./domain/deps.ts";
+import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
+import { countActions } from "./domain/log_counts.ts";
+import { refreshQueueGauges } from "./domain/queue_gauges.ts";
+import { countRepositoryActions } from "./domain/popularity.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
+import { createWebhookClient } from "./lib/webhook_client.ts";
+import { deliverNotifications } from "./workers/notification_delivery.ts";
+import { findEndingTags } from "./workers/image_expiry.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { workOnRegistrySize } from "./workers/registry_size.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
 /** An upload's file without a session is given up for lost after this. */
 export const ORPHAN_AGE_MS = 600_000;
 
+/** How long what happened waits at most to be told; looking costs two look-ups in an index. */
+const NOTIFICATION_POLL_MS = 6000;
+
 /** What runs once per node beside the requests; one entry a worker. */
 export function backgroundWork(deps: Deps): PeriodicWork[] {
   const { config } = deps;
+  const webhooks = createWebhookClient({
+    allowedHosts: config.SSRF_ALLOWED_HOSTS,
+    authorities: deps.authorities,
+    timeoutMs: config.NOTIFICATION_SEND_TIMEOUT * 1000,
+  });
   return [
     {
       name: "row_gauges",
@@ -28,6 +44,38 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
+    { name: "service_key_cleanup", everyMs: 3600_000, run: () => cleanServiceKeys(deps) },
+    {
+      name: "repository_action_counts",
+      everyMs: 3600_000,
+      atStart: true,
+      run: () => countRepositoryActions(deps),
+    },
+    {
+      name: "registry_size",
+      everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
+      run: () => workOnRegistrySize(deps),
+    },
+    { name: "log_counts", everyMs: 30_000, atStart: true, run: () => countActions(deps) },
+    {
+      name: "queue_gauges",
+      everyMs: config.QUEUE_WORKER_METRICS_REFRESH_SECONDS * 1000,
+      atStart: true,
+      run: () => refreshQueueGauges(deps),
+    },
+    {
+      name: "notifications",
+      everyMs: NOTIFICATION_POLL_MS,
+      run: (stop) => deliverNotifications({ ...deps, webhooks }, stop),
+    },
+    ...(config.FEATURE_IMAGE_EXPIRY_TRIGGER
+      ? [{
+        name: "image_expiry",
+        everyMs: 60_000,
+        atStart: true,
+        run: (stop: AbortSignal) => findEndingTags(deps, stop),
+      }]
+      : []),
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

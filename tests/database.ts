@@ -5,11 +5,14 @@
  */
 import { defaultConfig } from "../src/config/schema.ts";
 import type { Config } from "../src/config/schema.ts";
+import { ActionBuffer } from "../src/domain/action_buffer.ts";
 import type { Deps } from "../src/domain/deps.ts";
+import { storeActions } from "../src/domain/log_counts.ts";
 import { createSecretBox } from "../src/domain/secrets.ts";
 import { startEmbedded } from "../src/drivers/database/embedded.ts";
 import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../src/drivers/database/migrate.ts";
+import type { Mail, MailDriver } from "../src/drivers/mail/driver.ts";
 import { type DatabaseTarget, openPool, type Pool } from "../src/drivers/database/postgres.ts";
 import { createMemoryDriver } from "../src/drivers/storage/memory.ts";
 import type { Logger } from "../src/lib/logger.ts";
@@ -91,14 +94,20 @@ async function makeTemplate(target: DatabaseTarget): Promise<void> {
   }
 }
 
-/** Runs `fn` on a fresh, migrated database, which is dropped afterwards. */
-export async function withDatabase(fn: (sql: Pool, database: string) => Promise<void>): Promise<void> {
+/**
+ * Runs `fn` on a fresh, migrated database, which is dropped afterwards.
+ * @param template another one to start from, of {@link withTemplate}
+ */
+export async function withDatabase(
+  fn: (sql: Pool, database: string) => Promise<void>,
+  template: string = TEMPLATE,
+): Promise<void> {
   const target = await testServer();
   const admin = openPool({ target, max: 1, applicationName: "test", database: "postgres" });
   const name = `test_${Deno.pid}_${++databases}`;
   try {
     // Page by page through the write-ahead log, the default, takes four times as long.
-    await admin.unsafe(`create database ${name} template ${TEMPLATE} strategy file_copy`);
+    await admin.unsafe(`create database ${name} template ${template} strategy file_copy`);
     const sql = openPool({ target, max: 4, applicationName: "test", database: name });
     try {
       await fn(sql, name);
@@ -111,7 +120,30 @@ export async function withDatabase(fn: (sql: Pool, database: string) => Promise<
   }
 }
 
-/** `Deps` on that database with a storage engine in memory. */
+/** Keeps what it is given to send. */
+export class RecordedMail implements MailDriver {
+  readonly sent: Mail[] = [];
+
+  send(mail: Mail): Promise<void> {
+    this.sent.push(mail);
+    return Promise.resolve();
+  }
+}
+
+/** Fills a database once, for `fn` to run many {@link withDatabase} on copies of it. */
+export async function withTemplate(
+  fill: (sql: Pool) => Promise<void>,
+  fn: (template: string) => Promise<void>,
+): Promise<void> {
+  await withDatabase(async (sql, name) => {
+    await fill(sql);
+    // Nobody may be connected to what is copied.
+    await sql.end({ timeout: 5 });
+    await fn(name);
+  });
+}
+
+/** `Deps` on that database with a storage engine in memory; mails go to a {@link RecordedMail}. */
 export function testDeps(
   sql: Pool,
   overrides: Partial<Omit<Deps, "config">> & { config?: Partial<Config> } = {},
@@ -128,9 +160,15 @@ export function testDeps(
   return {
     sql,
     storage: { name: "default", driver: createMemoryDriver() },
+    mail: new RecordedMail(),
     secrets: createSecretBox(config),
     authorities: [],
     changes: undefined,
+    // No timer: a test that looks at what was recorded says `flush` first.
+    actions: new ActionBuffer({
+      write: (entries) => storeActions({ sql, now: Date.now }, entries),
+      log: silentLogger,
+    }),
     metrics: createMetrics(),
     log: silentLogger,
     now: Date.now,

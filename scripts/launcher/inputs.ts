@@ -5,6 +5,7 @@ const INPUTS = [
   "deno.json",
   "deno.lock",
   "LICENSE",
+  "CHANGELOG.md",
   "main.ts",
   "src",
   "scripts/launcher",

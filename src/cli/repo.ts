@@ -88,7 +88,7 @@ export const repoCommand = operatorCommand({
       summary: "deletes a repository with everything in it",
       check: pathOf,
       async run(request) {
-        await deleteRepository(request.deps, await open(request));
+        await deleteRepository(request.deps, OPERATOR, await open(request));
         return {
           json: { ...pathOf(request), deleted: true },
           text: `deleted repository ${request.operands[0]}\n`,
@@ -101,7 +101,7 @@ export const repoCommand = operatorCommand({
       check: (request) => void [pathOf(request), visibilityOf(request)],
       async run(request) {
         const visibility = visibilityOf(request);
-        await setVisibility(request.deps, await open(request), visibility);
+        await setVisibility(request.deps, OPERATOR, await open(request), visibility);
         return {
           json: { ...pathOf(request), visibility },
           text: `${request.operands[0]} is ${visibility}\n`,
@@ -147,10 +147,10 @@ async function applyChange(
   { kind, name, role }: Change,
 ): Promise<void> {
   if (kind === "user") {
-    if (role === "none") await removeUserPermission(deps, repository, name);
-    else await setUserPermission(deps, repository, name, role);
-  } else if (role === "none") await removeTeamPermission(deps, repository, name);
-  else await setTeamPermission(deps, repository, name, role);
+    if (role === "none") await removeUserPermission(deps, OPERATOR, repository, name);
+    else await setUserPermission(deps, OPERATOR, repository, name, role);
+  } else if (role === "none") await removeTeamPermission(deps, OPERATOR, repository, name);
+  else await setTeamPermission(deps, OPERATOR, repository, name, role);
 }
 
 async function listGrants(deps: Deps, repository: RepositoryRow): Promise<Output> {

@@ -28,6 +28,11 @@ export interface Origin {
   readonly userAgent?: string;
 }
 
+/** A token, as the action log names it. */
+export type Credential =
+  | { readonly kind: "oauth"; readonly id: number; readonly clientId: string; readonly application: string }
+  | { readonly kind: "apptoken"; readonly uuid: string; readonly title: string };
+
 /** Who asks, and from where. Authentication has checked that the account is enabled. */
 export type Actor = Identity & { readonly origin?: Origin };
 
@@ -42,6 +47,8 @@ type Identity =
     readonly via: "session" | "password" | "oauth" | "apptoken";
     /** When the password was last given; epoch milliseconds. */
     readonly freshLoginMs?: number;
+    /** The token that was shown instead of a password. */
+    readonly credential?: Credential;
   }
   /** `ownerId`: the person or organization whose namespace the robot belongs to. */
   | { readonly kind: "robot"; readonly id: number; readonly username: string; readonly ownerId: number }
@@ -59,8 +66,17 @@ export function isSuperuser(config: Config, actor: Actor): boolean {
   return actor.kind === "user" && hasAny(actor, "super:user") && isNamedSuperuser(config, actor.username);
 }
 
-/** In `GLOBAL_READONLY_SUPER_USERS`: reads everything, changes nothing by virtue of it. */
+/**
+ * In `GLOBAL_READONLY_SUPER_USERS`: reads everything, changes nothing by virtue of it. A token needs `super:user`; what is in
+ * repositories may also be read with the scopes for that ({@link readsEveryRepository}).
+ */
 export function isGlobalReadonlySuperuser(config: Config, actor: Actor): boolean {
+  return actor.kind === "user" && hasAny(actor, "super:user") &&
+    config.GLOBAL_READONLY_SUPER_USERS.includes(actor.username);
+}
+
+/** Whether `actor` is a global read-only superuser with a credential that may read repositories. */
+export function readsEveryRepository(config: Config, actor: Actor): boolean {
   return actor.kind === "user" && hasAny(actor, "super:user", "repo:read", "repo:write", "repo:admin") &&
     config.GLOBAL_READONLY_SUPER_USERS.includes(actor.username);
 }
@@ -127,7 +143,7 @@ export async function canAdministerRepository(
 /** Whether `actor` may read the repository without any right on it. */
 function isReadableAnyway(config: Config, actor: Actor, { visibility }: Target): boolean {
   if (visibility === "public" && (actor.kind !== "anonymous" || config.FEATURE_ANONYMOUS_ACCESS)) return true;
-  return isGlobalReadonlySuperuser(config, actor);
+  return readsEveryRepository(config, actor);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { selectSolelyAdministered } from "../drivers/database/queries/team.ts";
+import { lockOrganizationsOf, selectSolelyAdministered } from "../drivers/database/queries/team.ts";
 import {
   hasAccounts,
   insertAccount,
@@ -15,6 +15,7 @@ import type { Sql } from "../drivers/database/postgres.ts";
 import { durationMs } from "../config/duration.ts";
 import { AppError } from "../lib/errors.ts";
 import { type Actor, isSuperuser } from "./access.ts";
+import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { checkAccountName, isEmail, passwordProblem } from "./names.ts";
 import { removeNamespace } from "./namespace_removal.ts";
@@ -47,7 +48,9 @@ export async function createUser(
   requireSuperuser(deps.config, actor);
   checkNewUser(deps, wanted);
   const passwordHash = await hashPassword(wanted.password);
-  return await insertUser(deps, deps.sql, wanted, passwordHash);
+  return await deps.sql.begin((tx) =>
+    insertUser(deps, tx, actor, { ...wanted, passwordHash, verified: true })
+  );
 }
 
 /**
@@ -57,6 +60,7 @@ export async function createUser(
  */
 export async function createFirstUser(
   deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
   wanted: NewUser,
 ): Promise<UserRow> {
   // Before the costly hash, so that a stranger cannot keep a running registry busy with it.
@@ -66,7 +70,7 @@ export async function createFirstUser(
   return await deps.sql.begin(async (tx) => {
     await lockAccounts(tx);
     if (await hasAccounts(tx)) throw notFirst();
-    return await insertUser(deps, tx, wanted, passwordHash);
+    return await insertUser(deps, tx, actor, { ...wanted, passwordHash, verified: true });
   });
 }
 
@@ -74,7 +78,8 @@ function notFirst(): AppError {
   return new AppError("invalid_request", "There are accounts already: the first user exists");
 }
 
-function checkNewUser(deps: Pick<Deps, "config">, wanted: NewUser): void {
+/** @throws {AppError} `name_invalid`, `invalid_request` */
+export function checkNewUser(deps: Pick<Deps, "config">, wanted: NewUser): void {
   checkAccountName("Username", wanted.username);
   checkPassword(wanted.password);
   checkEmail(deps, wanted.email);
@@ -95,17 +100,22 @@ export function checkEmail(deps: Pick<Deps, "config">, email: string | undefined
   if (!isEmail(email)) throw new AppError("invalid_request", "Invalid email address");
 }
 
-async function insertUser(
+/**
+ * Inserts a person and the log row that says so, in the caller's transaction. Everything was checked by the caller.
+ * @throws {AppError} `already_exists`
+ */
+export async function insertUser(
   deps: Pick<Deps, "config" | "now">,
   sql: Sql,
-  wanted: NewUser,
-  passwordHash: string,
+  actor: Actor,
+  wanted: Omit<NewUser, "password"> & { passwordHash: string; verified: boolean },
 ): Promise<UserRow> {
-  const id = await claimAccount(deps, sql, {
-    username: wanted.username,
-    email: wanted.email,
-    passwordHash,
-    kind: "user",
+  const { username, email, passwordHash, verified } = wanted;
+  const id = await claimAccount(deps, sql, { username, email, passwordHash, verified, kind: "user" });
+  await logAction({ ...deps, sql }, actor, {
+    kind: "user_create",
+    namespaceId: id,
+    metadata: { username, email: email ?? null },
   });
   const created = await selectUserById(sql, id);
   if (created === undefined) throw new AppError("not_found", "The account was deleted meanwhile");
@@ -123,6 +133,8 @@ export async function claimAccount(
     username: string;
     email: string | undefined;
     passwordHash: string | null;
+    /** Whether the address is known to be the account's; absent: yes. */
+    verified?: boolean;
     kind: "user" | "organization";
   },
 ): Promise<number> {
@@ -134,7 +146,7 @@ export async function claimAccount(
     username: account.username,
     email: email ?? crypto.randomUUID(),
     passwordHash: account.passwordHash,
-    verified: true,
+    verified: account.verified ?? true,
     kind: account.kind,
     tagExpirationS: Math.round(durationMs(deps.config.DEFAULT_TAG_EXPIRATION) / 1000),
     nowMs: deps.now(),
@@ -143,7 +155,7 @@ export async function claimAccount(
   if (await selectAccount(sql, account.username) === undefined) {
     throw new AppError("already_exists", "Email has already been used");
   }
-  throw new AppError("already_exists", "Username has already been taken");
+  throw new AppError("already_exists", "A user or organization with this name already exists");
 }
 
 /** The person of that name. @throws {AppError} `not_found`, also for organizations and robots */
@@ -167,7 +179,7 @@ export function listAccounts(
 
 /** A disabled person cannot sign in, push or pull; nothing is deleted. */
 export async function setUserEnabled(
-  deps: Pick<Deps, "sql" | "config" | "changes">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
   actor: Actor,
   username: string,
   enabled: boolean,
@@ -175,7 +187,14 @@ export async function setUserEnabled(
   requireSuperuser(deps.config, actor);
   const user = await findUser(deps, username);
   refuseSuperuserTarget(deps, actor, user);
-  await updateAccountEnabled(deps.sql, user.id, enabled);
+  await deps.sql.begin(async (tx) => {
+    await updateAccountEnabled(tx, user.id, enabled);
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: enabled ? "user_enable" : "user_disable",
+      namespaceId: user.id,
+      metadata: { username },
+    });
+  });
   deps.changes?.allChanged();
 }
 
@@ -185,18 +204,27 @@ export async function setUserEnabled(
  * @returns the new uuid, which a session that is to go on must name
  */
 export async function setPassword(
-  deps: Pick<Deps, "sql" | "config">,
+  deps: Pick<Deps, "sql" | "config" | "now">,
   actor: Actor,
   username: string,
   password: string,
 ): Promise<string> {
   const user = await findUser(deps, username);
-  if (!(actor.kind === "user" && actor.id === user.id)) {
+  const own = actor.kind === "user" && actor.id === user.id;
+  if (!own) {
     requireSuperuser(deps.config, actor);
     refuseSuperuserTarget(deps, actor, user);
   }
   checkPassword(password);
-  return await updatePassword(deps.sql, user.id, await hashPassword(password));
+  const passwordHash = await hashPassword(password);
+  return await deps.sql.begin(async (tx) => {
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: own ? "account_change_password" : "user_change_password",
+      namespaceId: user.id,
+      metadata: { username },
+    });
+    return await updatePassword(tx, user.id, passwordHash);
+  });
 }
 
 /**
@@ -214,14 +242,21 @@ export async function deleteUser(
     requireSuperuser(deps.config, actor);
     refuseSuperuserTarget(deps, actor, user);
   }
-  const [sole] = await selectSolelyAdministered(deps.sql, user.id);
-  if (sole !== undefined) {
-    throw new AppError(
-      "invalid_request",
-      `${username} is the only administrator of the organization ${sole}`,
-    );
-  }
-  await removeNamespace(deps, user);
+  await removeNamespace(deps, user, async (tx) => {
+    await lockOrganizationsOf(tx, user.id);
+    const [sole] = await selectSolelyAdministered(tx, user.id);
+    if (sole !== undefined) {
+      throw new AppError(
+        "invalid_request",
+        `${username} is the only administrator of the organization ${sole}`,
+      );
+    }
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: "user_delete",
+      namespaceId: user.id,
+      metadata: { username },
+    });
+  });
 }
 
 /** Superusers do not touch each other's accounts; the operator may. */

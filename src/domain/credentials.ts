@@ -125,7 +125,8 @@ async function byAppToken(deps: CredentialDeps, token: string): Promise<Actor> {
     later(deps, updateAppTokenLastAccessed(deps.sql, row.tokenId, nowMs));
   }
   const { id, uuid, username } = row;
-  return { kind: "user", id, uuid, username, scopes: "all", via: "apptoken" };
+  const credential = { kind: "apptoken", uuid: row.tokenUuid, title: row.title } as const;
+  return { kind: "user", id, uuid, username, scopes: "all", via: "apptoken", credential };
 }
 
 async function byRobotToken(deps: CredentialDeps, username: string, token: string): Promise<Actor> {

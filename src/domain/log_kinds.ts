@@ -1,6 +1,6 @@
 /**
  * Kinds of the action log and their ids (Quay 3.13: db.md, "logentrykind ids"). Seeded in table `logentrykind` by
- * migration 0006; a test holds this list and that table against each other.
+ * migrations 0006 and `later_log_kinds`; a test holds this list and that table against each other.
  */
 export const LOG_KINDS = {
   account_change_cc: 1,
@@ -123,6 +123,33 @@ export const LOG_KINDS = {
   federated_robot_token_exchange: 118,
   export_logs_success: 119,
   export_logs_failure: 120,
+  // Of 3.16 to 3.18, whose ids differ from site to site there.
+  org_create_quota: 121,
+  org_change_quota: 122,
+  org_delete_quota: 123,
+  org_create_quota_limit: 124,
+  org_change_quota_limit: 125,
+  org_delete_quota_limit: 126,
+  org_mirror_enabled: 127,
+  org_mirror_disabled: 128,
+  org_mirror_config_changed: 129,
+  org_mirror_sync_started: 130,
+  org_mirror_sync_failed: 131,
+  org_mirror_sync_success: 132,
+  org_mirror_sync_now_requested: 133,
+  org_mirror_sync_cancelled: 134,
+  org_mirror_repo_created: 135,
+  org_mirror_repo_creation_failed: 136,
+  create_immutability_policy: 137,
+  update_immutability_policy: 138,
+  delete_immutability_policy: 139,
+  tag_made_immutable_by_policy: 140,
+  tags_made_immutable_by_policy: 141,
+  create_oauth_api_token: 142,
+  revoke_oauth_api_token: 143,
+  create_namespace_notification: 144,
+  delete_namespace_notification: 145,
+  reset_namespace_notification: 146,
 } as const;
 
 export type LogKind = keyof typeof LOG_KINDS;

@@ -8,6 +8,7 @@ import {
   selectLabelsOf,
 } from "../drivers/database/queries/label.ts";
 import { AppError } from "../lib/errors.ts";
+import { logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { isJsonText } from "./labels.ts";
 
@@ -64,40 +65,72 @@ export function checkLabelKey({ config }: Pick<Deps, "config">, key: string): vo
   }
 }
 
+/** A manifest that labels are changed of. */
+export interface LabelledManifest {
+  readonly id: number;
+  readonly digest: string;
+}
+
+type ChangeDeps = Pick<Deps, "sql" | "config" | "now">;
+
 /**
  * Attaches a label; the same again is a second one, as in Quay.
- * @param manifest the caller has checked write permission, the repository's state, and {@link checkLabelKey}
+ * @param by the caller has checked write permission, the repository's state, and {@link checkLabelKey}
  * @param label.mediaType null: by what the value looks like
  */
 export async function addLabel(
-  { sql }: Pick<Deps, "sql">,
-  manifest: { repositoryId: number; id: number },
+  deps: ChangeDeps,
+  by: RepositoryActor,
+  manifest: LabelledManifest,
   label: { key: string; value: string; mediaType: NewLabel["mediaType"] | null },
 ): Promise<LabelRow> {
   const { key, value } = label;
   const mediaType = label.mediaType ?? (isJsonText(value) ? "application/json" : "text/plain");
-  const uuid = await insertLabel(sql, {
-    repositoryId: manifest.repositoryId,
-    manifestId: manifest.id,
-    source: "api",
-    label: { key, value, mediaType },
+  return await deps.sql.begin(async (tx) => {
+    const uuid = await insertLabel(tx, {
+      repositoryId: by.repository.id,
+      manifestId: manifest.id,
+      source: "api",
+      label: { key, value, mediaType },
+    });
+    const added = await selectLabel(tx, manifest.id, uuid);
+    if (added === undefined) throw new Error("a new label was not there");
+    await logLabel({ ...deps, sql: tx }, by, manifest, "manifest_label_add", added);
+    return added;
   });
-  return await findLabel({ sql }, manifest.id, uuid);
+}
+
+async function logLabel(
+  deps: Parameters<typeof logRepositoryAction>[0],
+  by: RepositoryActor,
+  manifest: LabelledManifest,
+  kind: "manifest_label_add" | "manifest_label_delete",
+  { uuid, key, value, mediaType }: LabelRow,
+): Promise<void> {
+  await logRepositoryAction(deps, by, kind, {
+    id: uuid,
+    key,
+    value,
+    media_type: mediaType,
+    manifest_digest: manifest.digest,
+  });
 }
 
 /**
- * @param manifestId the caller has checked write permission and the repository's state
+ * @param by the caller has checked write permission and the repository's state
  * @throws {AppError} `not_found`; `invalid_request` for a label that the manifest itself brought
  */
 export async function removeLabel(
-  { sql }: Pick<Deps, "sql">,
-  manifestId: number,
+  deps: ChangeDeps,
+  by: RepositoryActor,
+  manifest: LabelledManifest,
   uuid: string,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
-    const label = await selectLabel(tx, manifestId, uuid);
+  await deps.sql.begin(async (tx) => {
+    const label = await selectLabel(tx, manifest.id, uuid);
     if (label === undefined) throw new AppError("not_found", "Not Found");
     if (!label.mutable) throw new AppError("invalid_request", "Only labels made by the API can be deleted");
-    if (!await deleteLabel(tx, manifestId, label.id)) throw new AppError("not_found", "Not Found");
+    if (!await deleteLabel(tx, manifest.id, label.id)) throw new AppError("not_found", "Not Found");
+    await logLabel({ ...deps, sql: tx }, by, manifest, "manifest_label_delete", label);
   });
 }

@@ -25,6 +25,7 @@ export interface FoundManifest {
 /** What stands behind a reference at this moment. */
 export interface Found {
   readonly repositoryId: number;
+  readonly namespaceId: number;
   readonly namespaceEnabled: boolean;
   readonly manifest: FoundManifest | undefined;
 }
@@ -93,7 +94,12 @@ export function createManifestLookup(
       digest: row.digest as Digest,
       mediaType: await mediaTypeOf(row.mediaTypeId as number),
     };
-    return { repositoryId: row.repositoryId, namespaceEnabled: row.namespaceEnabled === true, manifest };
+    return {
+      repositoryId: row.repositoryId,
+      namespaceId: row.namespaceId as number,
+      namespaceEnabled: row.namespaceEnabled === true,
+      manifest,
+    };
   };
 
   return {

@@ -36,7 +36,7 @@ function found(repositoryId: number, manifestId: number): Found {
     digest: `sha256:${manifestId}`,
     mediaType: "application/vnd.oci.image.index.v1+json",
   };
-  return { repositoryId, namespaceEnabled: true, manifest } as Found;
+  return { repositoryId, namespaceId: 1, namespaceEnabled: true, manifest } as Found;
 }
 
 Deno.test("rememberFound(): asks twice to learn whose changes count, then remembers for a second", async () => {

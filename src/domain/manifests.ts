@@ -12,12 +12,17 @@ import { algorithmOf, type Digest, digestOf } from "../oci/digest.ts";
 import { type Descriptor, type Manifest, parseManifest } from "../oci/manifest.ts";
 import type { Reference } from "../oci/reference.ts";
 import { checkArtifactType } from "./artifact_types.ts";
+import { authenticationMetadata, logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { readImageConfig } from "./image_config.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
+import { findNotifications, queueNotifications } from "./notifications.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
 
-export type ManifestPushDeps = Pick<Deps, "sql" | "config" | "storage" | "changes" | "now" | "log">;
+export type ManifestPushDeps = Pick<
+  Deps,
+  "sql" | "config" | "storage" | "changes" | "metrics" | "now" | "log"
+>;
 
 export interface ManifestPush {
   /** As received; stored byte for byte. */
@@ -41,8 +46,10 @@ export interface StoredManifest {
  * Stores a manifest and points tags at it, all or nothing; the same push again changes nothing but when its tags end.
  * Blobs and children must be in the repository, except layers whose bytes live elsewhere; a missing subject is no
  * fault (OCI distribution-spec 1.1 "Pushing manifests with subject"; Quay refuses it). Pushed by digest without a tag
- * it is kept under a hidden tag for `PUSH_TEMP_TAG_EXPIRATION_SEC`, for good when it has a subject.
+ * it is kept under a hidden tag for `PUSH_TEMP_TAG_EXPIRATION_SEC`, for good when it has a subject. With tags it is the event
+ * `repo_push`.
  * @param repositoryId the caller has checked write permission and the repository's state
+ * @param by whom the action log names as the pusher; absent: it is not told
  * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `digest_invalid` when the bytes have another
  *   digest than the reference says; `manifest_blob_unknown` with every missing digest
  */
@@ -50,13 +57,17 @@ export async function putManifest(
   deps: ManifestPushDeps,
   repositoryId: number,
   push: ManifestPush,
+  by?: RepositoryActor,
 ): Promise<StoredManifest> {
   const manifest = parseManifest(push.bytes, push.contentType);
   checkArtifactType(deps, manifest);
   const digest = digestOfPush(push);
-  const { blobs, children } = await findParts(deps, repositoryId, manifest);
-  const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
   const tags = [...new Set(push.reference.kind === "tag" ? [push.reference.tag, ...push.tags] : push.tags)];
+  const [{ blobs, children }, listeners] = await Promise.all([
+    findParts(deps, repositoryId, manifest),
+    tags.length === 0 ? [] : findNotifications(deps, repositoryId, "repo_push"),
+  ]);
+  const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
   const lifetimeMs = expiresAfterMs(labels.find((label) => label.key === EXPIRES_AFTER)?.value) ??
     await lifetimeOfChildren(deps, children);
 
@@ -87,6 +98,8 @@ export async function putManifest(
       const keptUntilMs = manifest.subject === undefined ? nowMs + keptMs : null;
       await keepUntagged(tx, { repositoryId, manifestId, nowMs, endMs: keptUntilMs });
     }
+    if (by !== undefined) await logPush({ ...deps, sql: tx }, by, { digest, tags });
+    await queueNotifications({ ...deps, sql: tx }, "repo_push", listeners, { updated_tags: tags });
     return manifestId;
   }).catch((error: unknown) => {
     // Garbage collection or a delete came between the check and the rows that refer to what was checked.
@@ -95,6 +108,19 @@ export async function putManifest(
   });
   deps.changes?.changed(repositoryId);
   return { id, digest, manifest, tags };
+}
+
+/** One row a tag, as if each had been pushed; one for the manifest when there is none. */
+async function logPush(
+  deps: Parameters<typeof logRepositoryAction>[0],
+  by: RepositoryActor,
+  { digest, tags }: { digest: Digest; tags: readonly string[] },
+): Promise<void> {
+  const metadata = { "user-agent": by.actor.origin?.userAgent ?? "", ...authenticationMetadata(by.actor) };
+  if (tags.length === 0) {
+    await logRepositoryAction(deps, by, "push_repo", { ...metadata, manifest_digest: digest });
+  }
+  for (const tag of tags) await logRepositoryAction(deps, by, "push_repo", { ...metadata, tag });
 }
 
 function digestOfPush({ bytes, reference }: ManifestPush): Digest {

@@ -7,19 +7,23 @@ import {
 import { insertQueueItem } from "../drivers/database/queries/queue.ts";
 import { deleteMembershipsOf } from "../drivers/database/queries/team.ts";
 import { anonymizeAccount, insertDeletedNamespace, type UserRow } from "../drivers/database/queries/user.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
 import type { Deps } from "./deps.ts";
 
 /**
  * Frees the name and e-mail of a person or organization, ends its robots and memberships, and queues its content for
  * deletion. Robots go at once: their names start with the freed one and would belong to whoever takes it next.
- * @param account the caller has checked permission and what speaks against it
+ * @param account the caller has checked permission
+ * @param also what belongs into the same transaction; it may refuse by throwing
  */
 export async function removeNamespace(
   deps: Pick<Deps, "sql" | "changes" | "now">,
   account: UserRow,
+  also: (tx: Sql) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const nowMs = deps.now();
   await deps.sql.begin(async (tx) => {
+    await also(tx);
     const robots = (await selectRobots(tx, account.username, null)).map((robot) => robot.id);
     if (robots.length > 0) {
       await deleteMirrorsOfRobots(tx, robots);

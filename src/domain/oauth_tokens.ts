@@ -64,6 +64,7 @@ export async function authenticateOauthToken(deps: Pick<Deps, "sql" | "now">, to
     username: row.username,
     scopes: parseScopes(row.scope),
     via: "oauth",
+    credential: { kind: "oauth", id: row.id, clientId: row.clientId, application: row.application },
   };
 }
 

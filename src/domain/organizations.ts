@@ -10,12 +10,16 @@ import {
   selectNamespace,
   selectOrganizationsOf,
   selectUserById,
+  updateAccountSettings,
   type UserRow,
 } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
 import { type Actor, canCreateOrganization, isGlobalReadonlySuperuser } from "./access.ts";
-import { checkEmail, claimAccount } from "./accounts.ts";
+import { changedSettings, checkOptionalEmail, checkTagExpiration, claimEmail } from "./account_settings.ts";
+import { checkEmail, claimAccount, visibleEmail } from "./accounts.ts";
+import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
+import type { LogKind } from "./log_kinds.ts";
 import { checkAccountName } from "./names.ts";
 import { removeNamespace } from "./namespace_removal.ts";
 import { canAdministerNamespace, isOperator, refusal, requirePerson } from "./rights.ts";
@@ -50,6 +54,11 @@ export async function createOrganization(
     const teamId = await insertTeam(tx, { organizationId: id, name: OWNERS, role: "admin", description: "" });
     if (teamId === undefined) throw new Error("a new organization had a team already");
     if (ownerId !== undefined) await insertTeamMember(tx, teamId, ownerId);
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: "org_create",
+      namespaceId: id,
+      metadata: { email: wanted.email ?? null, namespace: wanted.name },
+    });
     const created = await selectUserById(tx, id);
     if (created === undefined) throw new Error("a new organization was not there");
     return created;
@@ -98,13 +107,82 @@ export async function openOrganization(
   return found;
 }
 
+/** As {@link openOrganization}, also for global read-only superusers. */
+export async function openOrganizationForReading(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+): Promise<UserRow> {
+  return isGlobalReadonlySuperuser(deps.config, actor)
+    ? await findOrganization(deps, name)
+    : await openOrganization(deps, actor, name);
+}
+
 /** Frees the name at once; the content goes with the queue `namespacegc`. */
 export async function deleteOrganization(
   deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
   actor: Actor,
   name: string,
 ): Promise<void> {
-  await removeNamespace(deps, await openOrganization(deps, actor, name));
+  const organization = await openOrganization(deps, actor, name);
+  await removeNamespace(deps, organization, (tx) =>
+    logAction({ ...deps, sql: tx }, actor, {
+      kind: "org_delete",
+      namespaceId: organization.id,
+      metadata: { namespace: name },
+    }));
+}
+
+/** What its administrators may change of an organization; what is absent stays as it is. */
+export interface OrganizationChange {
+  readonly email?: string | undefined;
+  readonly invoiceEmail?: boolean | undefined;
+  /** `""` takes it away. */
+  readonly invoiceEmailAddress?: string | undefined;
+  /** One of `TAG_EXPIRATION_OPTIONS`. */
+  readonly tagExpirationS?: number | undefined;
+}
+
+/**
+ * Changes an organization, all of it or nothing.
+ * @throws {AppError} `invalid_request`, `already_exists` (e-mail), `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function changeOrganization(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  name: string,
+  change: OrganizationChange,
+): Promise<void> {
+  const organization = await openOrganization(deps, actor, name);
+  const { email, invoiceEmail, invoiceEmailAddress } = change;
+  const tagExpirationS = checkTagExpiration(deps.config, change.tagExpirationS);
+  const oldEmail = visibleEmail(organization);
+  const newEmail = email === undefined || email === oldEmail ? undefined : email;
+  if (newEmail !== undefined) checkEmail(deps, newEmail);
+  checkOptionalEmail(invoiceEmailAddress);
+  const changes = changedSettings(organization, { invoiceEmail, invoiceEmailAddress, tagExpirationS });
+  await deps.sql.begin(async (tx) => {
+    const log = (kind: LogKind, metadata: Record<string, unknown>) =>
+      logAction({ ...deps, sql: tx }, actor, {
+        kind,
+        namespaceId: organization.id,
+        metadata: { ...metadata, namespace: name },
+      });
+    await updateAccountSettings(tx, organization.id, changes);
+    if (newEmail !== undefined) {
+      await claimEmail(tx, organization, newEmail);
+      await log("org_change_email", { email: newEmail, old_email: oldEmail });
+    }
+    if (changes.invoiceEmail !== undefined) {
+      await log("org_change_invoicing", { invoice_email: invoiceEmail });
+    }
+    if (changes.invoiceEmailAddress !== undefined) {
+      await log("org_change_invoicing", { invoice_email_address: invoiceEmailAddress });
+    }
+    if (changes.tagExpirationS !== undefined) {
+      await log("org_change_tag_expiration", { tag_expiration: tagExpirationS });
+    }
+  });
 }
 
 /** What `actor` may see of an organization: everybody its name, members the teams, administrators the settings. */

@@ -10,12 +10,15 @@ import {
 import type { RepositoryRole } from "../drivers/database/queries/repository_permission.ts";
 import { selectTeam } from "../drivers/database/queries/team.ts";
 import { selectAccount, type UserRow } from "../drivers/database/queries/user.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
 import { AppError } from "../lib/errors.ts";
+import type { Actor } from "./access.ts";
+import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 
 export type { PrototypePerson, PrototypeRow };
 
-type PrototypeDeps = Pick<Deps, "sql">;
+type PrototypeDeps = Pick<Deps, "sql" | "now">;
 
 export interface NewPrototype {
   readonly role: RepositoryRole;
@@ -26,13 +29,14 @@ export interface NewPrototype {
 
 // Every function here: the caller has opened the organization (`openOrganization`).
 
-export function listPrototypes({ sql }: PrototypeDeps, organization: UserRow): Promise<PrototypeRow[]> {
+export function listPrototypes({ sql }: Pick<Deps, "sql">, organization: UserRow): Promise<PrototypeRow[]> {
   return selectPrototypes(sql, organization.id);
 }
 
 /** @throws {AppError} `invalid_request`: unknown user or team, an organization, a robot of somebody else */
 export async function createPrototype(
   deps: PrototypeDeps,
+  actor: Actor,
   organization: UserRow,
   { role, delegate, activatingUser }: NewPrototype,
 ): Promise<PrototypeRow> {
@@ -41,7 +45,7 @@ export async function createPrototype(
   if (delegate.kind === "team" && team === undefined) {
     throw new AppError("invalid_request", "Unknown delegate team");
   }
-  const uuid = await insertPrototype(sql, {
+  const wanted = {
     organizationId: organization.id,
     role,
     activatingId: activatingUser === undefined
@@ -51,32 +55,74 @@ export async function createPrototype(
       ? await holderId(deps, organization, delegate.name, "delegate user")
       : null,
     delegateTeamId: team?.id ?? null,
+  };
+  return await sql.begin(async (tx) => {
+    const made = await findPrototype(tx, organization, await insertPrototype(tx, wanted));
+    await logPrototype({ ...deps, sql: tx }, actor, organization, "create_prototype_permission", made);
+    return made;
   });
-  return await findPrototype(deps, organization, uuid);
 }
 
 /** @throws {AppError} `not_found` */
 export async function setPrototypeRole(
   deps: PrototypeDeps,
+  actor: Actor,
   organization: UserRow,
   uuid: string,
   role: RepositoryRole,
 ): Promise<PrototypeRow> {
-  if (!await updatePrototypeRole(deps.sql, organization.id, uuid, role)) throw notFound();
-  return await findPrototype(deps, organization, uuid);
+  return await deps.sql.begin(async (tx) => {
+    const { role: original_role } = await findPrototype(tx, organization, uuid);
+    if (!await updatePrototypeRole(tx, organization.id, uuid, role)) throw notFound();
+    const changed = await findPrototype(tx, organization, uuid);
+    await logPrototype({ ...deps, sql: tx }, actor, organization, "modify_prototype_permission", changed, {
+      original_role,
+    });
+    return changed;
+  });
 }
 
 /** @throws {AppError} `not_found` */
 export async function removePrototype(
-  { sql }: PrototypeDeps,
+  deps: PrototypeDeps,
+  actor: Actor,
   organization: UserRow,
   uuid: string,
 ): Promise<void> {
-  if (!await deletePrototype(sql, organization.id, uuid)) throw notFound();
+  await deps.sql.begin(async (tx) => {
+    const gone = await findPrototype(tx, organization, uuid);
+    if (!await deletePrototype(tx, organization.id, uuid)) throw notFound();
+    await logPrototype({ ...deps, sql: tx }, actor, organization, "delete_prototype_permission", gone);
+  });
+}
+
+/** With Quay's fields. */
+async function logPrototype(
+  deps: { readonly sql: Sql } & Pick<Deps, "now">,
+  actor: Actor,
+  organization: UserRow,
+  kind: "create_prototype_permission" | "modify_prototype_permission" | "delete_prototype_permission",
+  row: PrototypeRow,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await logAction(deps, actor, {
+    kind,
+    namespaceId: organization.id,
+    metadata: {
+      prototypeid: row.uuid,
+      username: actor.kind === "user" || actor.kind === "robot" ? actor.username : null,
+      activating_username: row.activating?.name ?? null,
+      role: row.role,
+      ...(row.delegateUser === null
+        ? { delegate_team: row.delegateTeam }
+        : { delegate_user: row.delegateUser.name }),
+      ...more,
+    },
+  });
 }
 
 async function findPrototype(
-  { sql }: PrototypeDeps,
+  sql: Sql,
   organization: UserRow,
   uuid: string,
 ): Promise<PrototypeRow> {

@@ -1,7 +1,14 @@
 import { decodeProtectedHeader, errors as joseErrors, jwtVerify, SignJWT } from "jose";
 import { AppError } from "../lib/errors.ts";
 import { successLabel } from "../lib/metrics.ts";
-import { type Actor, isGlobalReadonlySuperuser, isSuperuser } from "./access.ts";
+import {
+  type Actor,
+  ANONYMOUS,
+  type Credential,
+  isSuperuser,
+  type Origin,
+  readsEveryRepository,
+} from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { perPool } from "./per_pool.ts";
 import { findVerificationKey, instanceKey } from "./service_keys.ts";
@@ -22,6 +29,8 @@ export interface RegistryToken {
   readonly superuser: boolean;
   /** May read everything. */
   readonly globalReadonlySuperuser: boolean;
+  /** The token that it was got with. */
+  readonly credential?: Credential;
 }
 
 /**
@@ -40,6 +49,18 @@ export function bearerOf({ kind, userId, subject }: RegistryToken): Actor | unde
       return undefined;
   }
 }
+
+/** Whom the action log names for what is done with a token. It carries no rights: those are in the token's grants. */
+export function performerOf(token: RegistryToken, origin: Origin): Actor {
+  const { kind, userId: id, subject: username, credential } = token;
+  if (id === undefined) return { ...ANONYMOUS, origin };
+  if (kind === "robot") return { kind: "robot", id, username, ownerId: 0, origin };
+  const via = kind === "oauth" || kind === "apptoken" ? kind : "password";
+  const named = { kind: "user", id, uuid: "", username, scopes: NO_SCOPES, via, origin } as const;
+  return credential === undefined ? named : { ...named, credential };
+}
+
+const NO_SCOPES: ReadonlySet<never> = new Set();
 
 /** One entry of the token's `access`. */
 export interface RegistryGrant {
@@ -96,8 +117,9 @@ function contextOf(deps: Pick<Deps, "config">, actor: Actor) {
     quaylet: {
       kind,
       ...(named && { id: actor.id }),
+      ...(actor.kind === "user" && actor.credential !== undefined && { credential: actor.credential }),
       ...(isSuperuser(deps.config, actor) && { superuser: true }),
-      ...(isGlobalReadonlySuperuser(deps.config, actor) && { readonlySuperuser: true }),
+      ...(readsEveryRepository(deps.config, actor) && { readonlySuperuser: true }),
     },
   };
 }
@@ -166,6 +188,7 @@ async function decode(deps: Pick<Deps, "sql" | "config" | "now">, jwt: string): 
       expiresAtMs: (exp + LEEWAY_S) * 1000,
       superuser: context.superuser,
       globalReadonlySuperuser: context.readonlySuperuser,
+      ...(context.credential !== undefined && { credential: context.credential }),
     };
   } catch (error) {
     if (error instanceof joseErrors.JWTExpired) throw invalid("it has expired", error);
@@ -201,6 +224,8 @@ function ownClaims(context: unknown) {
     id: typeof own.id === "number" ? own.id : undefined,
     superuser: own.superuser === true,
     readonlySuperuser: own.readonlySuperuser === true,
+    // Of our own making: only an instance's key signs for this issuer.
+    credential: own.credential as Credential | undefined,
   };
 }
 

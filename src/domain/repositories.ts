@@ -10,9 +10,9 @@ import {
   type RepositoryRef,
   type RepositoryRow,
   type RepositoryState,
-  selectPublicRepositories,
   selectRepositories,
   selectRepository,
+  selectVisibleRepositories,
   updateRepositoryDescription,
   updateRepositoryState,
   updateRepositoryVisibility,
@@ -29,8 +29,9 @@ import {
   canCreateRepository,
   canReadRepository,
   canWriteRepository,
-  isGlobalReadonlySuperuser,
+  readsEveryRepository,
 } from "./access.ts";
+import { logRepositoryAction } from "./action_log.ts";
 import { hasFullAccess, hasScope, refusal } from "./rights.ts";
 import type { Deps } from "./deps.ts";
 import { isRepositoryName } from "./names.ts";
@@ -60,7 +61,7 @@ export interface NewRepository {
  * @throws {AppError} `name_invalid`, `not_found` (namespace), `insufficient_scope` / `unauthenticated`, `already_exists`
  */
 export async function createRepository(
-  deps: Pick<Deps, "sql" | "config">,
+  deps: Pick<Deps, "sql" | "config" | "now">,
   actor: Actor,
   wanted: NewRepository,
 ): Promise<RepositoryRef> {
@@ -74,7 +75,7 @@ export async function createRepository(
  * push to that one is the caller's question.
  */
 export async function createOrFindRepository(
-  deps: Pick<Deps, "sql" | "config">,
+  deps: Pick<Deps, "sql" | "config" | "now">,
   actor: Actor,
   wanted: NewRepository,
 ): Promise<{ repository: RepositoryRef; created: boolean }> {
@@ -102,6 +103,8 @@ export async function createOrFindRepository(
       await upsertUserPermission(tx, { repositoryId: id, userId: creatorId, role: "admin" });
     }
     if (creatorId !== owner.id) await applyPrototypes(tx, id, owner.id, creatorId);
+    const made = { id, namespaceId: owner.id, namespace, name };
+    await logRepositoryAction({ ...deps, sql: tx }, { actor, repository: made }, "create_repo");
     return true;
   });
   const repository = await selectRepository(sql, namespace, name);
@@ -123,7 +126,10 @@ export async function openRepository(
 ): Promise<RepositoryRow> {
   const repository = await selectRepository(deps.sql, path.namespace, path.name);
   if (repository === undefined) {
-    if (await canCreateRepository(deps, actor, path.namespace)) throw new AppError("not_found", "Not Found");
+    if (
+      need === "read" && readsEveryRepository(deps.config, actor) ||
+      await canCreateRepository(deps, actor, path.namespace)
+    ) throw new AppError("not_found", "Not Found");
     throw refusal(actor);
   }
   const allowed = need === "read"
@@ -188,20 +194,30 @@ export async function describeRepository(
 
 /** @param repository opened by the caller for `write` */
 export async function setDescription(
-  deps: Pick<Deps, "sql">,
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
   text: string,
 ): Promise<void> {
-  await updateRepositoryDescription(deps.sql, repository.id, text);
+  await deps.sql.begin(async (tx) => {
+    await updateRepositoryDescription(tx, repository.id, text);
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "set_repo_description", { description: text });
+  });
 }
 
 /** @param repository opened by the caller for `admin` */
 export async function setVisibility(
-  deps: Pick<Deps, "sql">,
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
   visibility: Visibility,
 ): Promise<void> {
-  await updateRepositoryVisibility(deps.sql, repository.id, visibility);
+  await deps.sql.begin(async (tx) => {
+    await updateRepositoryVisibility(tx, repository.id, visibility);
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_visibility", { visibility });
+  });
 }
 
 /**
@@ -209,7 +225,8 @@ export async function setVisibility(
  * @throws {AppError} `invalid_request` for MIRROR without a mirror, and for states that nobody sets by hand
  */
 export async function setState(
-  deps: Pick<Deps, "sql">,
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
   state: string,
 ): Promise<void> {
@@ -219,7 +236,11 @@ export async function setState(
   if (state === "MIRROR" && !await hasMirrorConfig(deps.sql, repository.id)) {
     throw new AppError("invalid_request", "The repository has no mirror configuration");
   }
-  await updateRepositoryState(deps.sql, repository.id, REPOSITORY_STATE[state]);
+  await deps.sql.begin(async (tx) => {
+    await updateRepositoryState(tx, repository.id, REPOSITORY_STATE[state]);
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_state", { state_changed: state });
+  });
 }
 
 /**
@@ -229,7 +250,8 @@ export async function setState(
  * @throws {AppError} `not_found`
  */
 export async function deleteRepository(
-  deps: Pick<Deps, "sql" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
 ): Promise<void> {
   const nowMs = deps.now();
@@ -247,6 +269,7 @@ export async function deleteRepository(
       queueId,
       nowMs,
     });
+    await logRepositoryAction({ ...deps, sql: tx }, { actor, repository }, "delete_repo");
   });
   deps.changes?.changed(repository.id);
 }
@@ -264,24 +287,20 @@ export interface RepositoryPage {
 export async function listRepositories(
   deps: Pick<Deps, "sql" | "config">,
   actor: Actor,
-  options: { namespace: string; after: string; limit: number; publicOnly?: boolean },
+  options: { namespace: string; after: string; limit: number },
 ): Promise<RepositoryPage> {
   const owner = await selectNamespace(deps.sql, options.namespace);
   if (owner === undefined) return { repositories: [], next: undefined };
   const readerId = hasScope(actor, "repo:read") && actor.kind !== "anonymous" && "id" in actor
     ? actor.id
     : null;
-  const all = hasFullAccess(deps.config, actor) || isGlobalReadonlySuperuser(deps.config, actor) ||
+  const all = hasFullAccess(deps.config, actor) || readsEveryRepository(deps.config, actor) ||
     readerId !== null &&
       (readerId === owner.id ||
         owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
   const rows = await selectRepositories(deps.sql, {
     namespaceId: owner.id,
-    scope: options.publicOnly
-      ? { kind: "visible", userId: null }
-      : all
-      ? { kind: "all" }
-      : { kind: "visible", userId: readerId },
+    scope: all ? { kind: "all" } : { kind: "visible", userId: readerId },
     kind: "image",
     afterName: options.after,
     limit: options.limit + 1,
@@ -289,17 +308,27 @@ export async function listRepositories(
   return page(rows, options.limit, (row) => row.name);
 }
 
-/** Public repositories of everybody, oldest first; strangers see none without `FEATURE_ANONYMOUS_ACCESS`. */
-export async function listPublicRepositories(
+/**
+ * Repositories of all namespaces that `actor` may see, oldest first: public ones, those of the own namespace and of
+ * organizations that `actor` administers, and those with a permission. Strangers see none without
+ * `FEATURE_ANONYMOUS_ACCESS`.
+ */
+export async function listVisibleRepositories(
   deps: Pick<Deps, "sql" | "config">,
   actor: Actor,
   options: { after: string; limit: number },
 ): Promise<RepositoryPage> {
-  if (actor.kind === "anonymous" && !deps.config.FEATURE_ANONYMOUS_ACCESS) {
+  const { sql, config } = deps;
+  if (actor.kind === "anonymous" && !config.FEATURE_ANONYMOUS_ACCESS) {
     return { repositories: [], next: undefined };
   }
+  const reads = hasScope(actor, "repo:read") && (actor.kind === "user" || actor.kind === "robot");
+  const viewer = {
+    all: hasFullAccess(config, actor) || readsEveryRepository(config, actor),
+    userId: reads ? actor.id : null,
+  };
   const afterId = Number(options.after || 0);
-  const rows = await selectPublicRepositories(deps.sql, {
+  const rows = await selectVisibleRepositories(sql, viewer, {
     kind: "image",
     afterId: Number.isSafeInteger(afterId) ? afterId : 0,
     limit: options.limit + 1,

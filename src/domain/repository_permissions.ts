@@ -13,6 +13,8 @@ import type { RepositoryRef } from "../drivers/database/queries/repository.ts";
 import { selectMembersAmong, selectTeam } from "../drivers/database/queries/team.ts";
 import { selectAccount } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
+import type { Actor } from "./access.ts";
+import { logRepositoryAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 
 export type { RepositoryRole, TeamGrant };
@@ -20,31 +22,42 @@ export type { RepositoryRole, TeamGrant };
 export type PersonGrant = UserGrant & { readonly isMember: boolean | undefined };
 
 type PermissionDeps = Pick<Deps, "sql">;
+type ChangeDeps = Pick<Deps, "sql" | "config" | "now">;
 
 // Every function here: the caller has opened the repository for `admin`.
 
 /** Gives a user or robot that role. @throws {AppError} `invalid_request`: unknown user, the owner, a foreign robot */
 export async function setUserPermission(
-  deps: PermissionDeps,
+  deps: ChangeDeps,
+  actor: Actor,
   repository: RepositoryRef,
   username: string,
   role: RepositoryRole,
 ): Promise<PersonGrant> {
   const userId = await grantee(deps, repository, username);
-  await upsertUserPermission(deps.sql, { repositoryId: repository.id, userId, role });
+  await deps.sql.begin(async (tx) => {
+    await upsertUserPermission(tx, { repositoryId: repository.id, userId, role });
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_permission", { username, role });
+  });
   return await getUserPermission(deps, repository, username);
 }
 
 /** @throws {AppError} `invalid_request`: unknown user or nothing to take away */
 export async function removeUserPermission(
-  deps: PermissionDeps,
+  deps: ChangeDeps,
+  actor: Actor,
   repository: RepositoryRef,
   username: string,
 ): Promise<void> {
   const userId = await grantee(deps, repository, username);
-  if (!await deleteUserPermission(deps.sql, repository.id, userId)) {
-    throw new AppError("invalid_request", "The user has no permission of its own on this repository");
-  }
+  await deps.sql.begin(async (tx) => {
+    if (!await deleteUserPermission(tx, repository.id, userId)) {
+      throw new AppError("invalid_request", "The user has no permission of its own on this repository");
+    }
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "delete_repo_permission", { username });
+  });
 }
 
 /** @throws {AppError} `not_found` */
@@ -73,25 +86,36 @@ export async function listUserPermissions(
 
 /** @throws {AppError} `invalid_request` when the organization has no such team */
 export async function setTeamPermission(
-  deps: PermissionDeps,
+  deps: ChangeDeps,
+  actor: Actor,
   repository: RepositoryRef,
   team: string,
   role: RepositoryRole,
 ): Promise<TeamGrant> {
   const teamId = await teamOf(deps, repository, team);
-  await upsertTeamPermission(deps.sql, { repositoryId: repository.id, teamId, role });
+  await deps.sql.begin(async (tx) => {
+    await upsertTeamPermission(tx, { repositoryId: repository.id, teamId, role });
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_permission", { team, role });
+  });
   return { teamId, name: team, role };
 }
 
 export async function removeTeamPermission(
-  deps: PermissionDeps,
+  deps: ChangeDeps,
+  actor: Actor,
   repository: RepositoryRef,
   team: string,
 ): Promise<void> {
   const teamId = await teamOf(deps, repository, team);
-  if (!await deleteTeamPermission(deps.sql, repository.id, teamId)) {
-    throw new AppError("invalid_request", "The team has no permission on this repository");
-  }
+  await deps.sql.begin(async (tx) => {
+    if (!await deleteTeamPermission(tx, repository.id, teamId)) {
+      throw new AppError("invalid_request", "The team has no permission on this repository");
+    }
+    await logRepositoryAction({ ...deps, sql: tx }, { actor, repository }, "delete_repo_permission", {
+      team,
+    });
+  });
 }
 
 /** @throws {AppError} `not_found` */

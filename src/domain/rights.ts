@@ -1,6 +1,12 @@
 import type { Config } from "../config/schema.ts";
 import { AppError } from "../lib/errors.ts";
-import { type Actor, canAdministerOrganization, isSuperuser, type Scope } from "./access.ts";
+import {
+  type Actor,
+  canAdministerOrganization,
+  isGlobalReadonlySuperuser,
+  isSuperuser,
+  type Scope,
+} from "./access.ts";
 import type { Deps } from "./deps.ts";
 
 export type Person = Extract<Actor, { kind: "user" }>;
@@ -57,4 +63,13 @@ export async function canAdministerNamespace(
 /** May manage accounts: the operator and superusers. @throws {AppError} `unauthenticated`, `insufficient_scope` */
 export function requireSuperuser(config: Config, actor: Actor): void {
   if (!isOperator(actor) && !isSuperuser(config, actor)) throw refusal(actor);
+}
+
+/**
+ * May look at what superusers manage: they, and global read-only superusers.
+ * @throws {AppError} `unauthenticated`, `insufficient_scope`
+ */
+export function requireSuperuserOrReader(config: Config, actor: Actor): void {
+  if (isGlobalReadonlySuperuser(config, actor) && hasScope(actor, "super:user")) return;
+  requireSuperuser(config, actor);
 }

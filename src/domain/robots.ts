@@ -11,10 +11,12 @@ import {
   selectRobots,
   upsertRobotToken,
 } from "../drivers/database/queries/robot.ts";
+import { selectReachOf } from "../drivers/database/queries/organization_member.ts";
 import { isOrganizationMember } from "../drivers/database/queries/team.ts";
 import { insertAccount, selectNamespace, type UserRow } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
-import { type Actor, isRestrictedUser, isSuperuser } from "./access.ts";
+import { type Actor, isGlobalReadonlySuperuser, isRestrictedUser, isSuperuser } from "./access.ts";
+import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { checkAccountName } from "./names.ts";
 import { canAdministerNamespace, hasFullAccess, hasScope, refusal } from "./rights.ts";
@@ -32,6 +34,12 @@ export interface Robot {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly createdMs: number | null;
   readonly lastAccessedMs: number | null;
+}
+
+/** With what it has in its namespace, where that was asked for and may be seen: names, sorted. */
+export interface ListedRobot extends Robot {
+  readonly teams?: readonly string[];
+  readonly repositories?: readonly string[];
 }
 
 type RobotDeps = Pick<Deps, "sql" | "config" | "secrets" | "now">;
@@ -78,6 +86,15 @@ export async function createRobot(
       description: wanted.description ?? "",
       metadataJson: JSON.stringify(wanted.metadata ?? {}),
     });
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: "create_robot",
+      namespaceId: owner.id,
+      metadata: {
+        robot: wanted.short,
+        description: wanted.description ?? "",
+        unstructured_metadata: wanted.metadata ?? {},
+      },
+    });
   });
   return await getRobot(deps, actor, wanted);
 }
@@ -99,15 +116,23 @@ export async function getRobot(
 export async function listRobots(
   deps: Omit<RobotDeps, "now">,
   actor: Actor,
-  options: { namespace: string; limit?: number | undefined },
-): Promise<{ robots: Robot[]; isAdmin: boolean }> {
+  options: { namespace: string; limit?: number | undefined; withPermissions?: boolean },
+): Promise<{ robots: ListedRobot[]; isAdmin: boolean }> {
   const owner = await selectNamespace(deps.sql, options.namespace);
   const isMember = owner !== undefined && actor.kind === "user" && hasScope(actor, "org:admin") &&
     await isOrganizationMember(deps.sql, owner.id, actor.id);
   const isAdmin = owner !== undefined && await canAdministerNamespace(deps, actor, owner);
-  if (!isMember && !isAdmin) await openNamespace(deps, actor, options.namespace);
+  // Global read-only superusers see even the tokens, as in Quay.
+  const seesAll = isAdmin || isGlobalReadonlySuperuser(deps.config, actor);
+  if (owner === undefined && seesAll) throw new AppError("not_found", "Namespace not found");
+  if (!isMember && !seesAll) await openNamespace(deps, actor, options.namespace);
   const rows = await selectRobots(deps.sql, options.namespace, options.limit ?? null);
-  return { robots: rows.map((row) => readRobot(deps, row, isAdmin)), isAdmin };
+  const reach = options.withPermissions && isAdmin
+    ? await selectReachOf(deps.sql, owner.id, rows.map((row) => row.id))
+    : undefined;
+  const reachOf = new Map(reach?.map(({ id, teams, repositories }) => [id, { teams, repositories }]));
+  const robots = rows.map((row) => ({ ...readRobot(deps, row, seesAll), ...reachOf.get(row.id) }));
+  return { robots, isAdmin };
 }
 
 /** Makes the old token useless at once. */
@@ -119,7 +144,14 @@ export async function regenerateRobotToken(
   const owner = await openNamespace(deps, actor, path.namespace);
   refuseRestricted(deps, actor, owner);
   const row = await rowOf(deps, path);
-  await upsertRobotToken(deps.sql, row.id, deps.secrets.encrypt(newToken()));
+  await deps.sql.begin(async (tx) => {
+    await upsertRobotToken(tx, row.id, deps.secrets.encrypt(newToken()));
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: "regenerate_robot_token",
+      namespaceId: owner.id,
+      metadata: { robot: path.short },
+    });
+  });
   return readRobot(deps, await rowOf(deps, path));
 }
 
@@ -129,7 +161,8 @@ export async function deleteRobot(
   actor: Actor,
   path: { namespace: string; short: string },
 ): Promise<void> {
-  await openNamespace(deps, actor, path.namespace);
+  const owner = await openNamespace(deps, actor, path.namespace);
+  refuseRestricted(deps, actor, owner);
   const { id, username } = await rowOf(deps, path);
   if (await isRobotUsedByMirror(deps.sql, id)) {
     throw new AppError("invalid_request", `Robot ${username} is used by a mirror and cannot be deleted`);
@@ -137,6 +170,11 @@ export async function deleteRobot(
   await deps.sql.begin(async (tx) => {
     await deleteRobotReferences(tx, [id]);
     await deleteRobotAccounts(tx, [id]);
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: "delete_robot",
+      namespaceId: owner.id,
+      metadata: { robot: path.short },
+    });
   });
 }
 

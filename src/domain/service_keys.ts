@@ -119,6 +119,16 @@ export async function findVerificationKey(
   return key;
 }
 
+/** Looks the key up anew when it is needed next; to be called when it was changed. */
+export function forgetVerificationKey(deps: Pick<Deps, "sql">, kid: string): void {
+  stateOf(deps.sql).lookups.delete(kid);
+}
+
+/** Whether this instance signs with that key. */
+export function isInstanceKey(deps: Pick<Deps, "sql">, kid: string): boolean {
+  return stateOf(deps.sql).instance?.kid === kid;
+}
+
 /** The public keys of a service as JWKs with their ids. */
 export async function listServiceKeys(deps: Pick<Deps, "sql" | "now">, service: string): Promise<JWK[]> {
   const rows = await selectUsableServiceKeys(deps.sql, service, deps.now());

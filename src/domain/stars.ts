@@ -8,7 +8,7 @@ import {
   selectStarredRepositories,
 } from "../drivers/database/queries/star.ts";
 import { AppError } from "../lib/errors.ts";
-import { type Actor, isGlobalReadonlySuperuser } from "./access.ts";
+import { type Actor, readsEveryRepository } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { openRepository, type RepositoryPage } from "./repositories.ts";
 import { hasFullAccess, hasScope, requirePerson } from "./rights.ts";
@@ -50,7 +50,7 @@ export async function listStarred(
   const afterId = Number(options.after || 0);
   const rows = await selectStarredRepositories(deps.sql, {
     userId: person.id,
-    all: hasFullAccess(deps.config, actor) || isGlobalReadonlySuperuser(deps.config, actor),
+    all: hasFullAccess(deps.config, actor) || readsEveryRepository(deps.config, actor),
     afterId: Number.isSafeInteger(afterId) ? afterId : 0,
     limit: options.limit + 1,
   });
@@ -79,7 +79,7 @@ export async function repositoryExtras(
   const [starred, modified, popularity] = await Promise.all([
     actor.kind === "user" ? selectStarredAmong(sql, actor.id, ids) : undefined,
     wanted.lastModified ? selectLastModified(sql, ids, now()) : [],
-    wanted.popularity ? selectPopularity(sql, ids) : [],
+    wanted.popularity ? selectPopularity(sql, ids, now()) : [],
   ]);
   return {
     starred: starred === undefined ? undefined : new Set(starred),

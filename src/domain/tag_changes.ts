@@ -2,7 +2,12 @@
 import { durationMs } from "../config/duration.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
 import { selectCommonLabel } from "../drivers/database/queries/label.ts";
-import { type ManifestRow, selectChildIds, selectManifests } from "../drivers/database/queries/manifest.ts";
+import {
+  type ManifestRow,
+  selectChildIds,
+  selectManifestDigest,
+  selectManifests,
+} from "../drivers/database/queries/manifest.ts";
 import { selectLiveTag, updateTagEnd } from "../drivers/database/queries/tag.ts";
 import {
   endForGood,
@@ -13,8 +18,11 @@ import {
 import { selectNamespace } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
 import { parseTagName } from "../oci/reference.ts";
+import type { Actor } from "./access.ts";
+import { logRepositoryAction, usernameOf } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { EXPIRES_AFTER, expiresAfterMs } from "./labels.ts";
+import type { LogKind } from "./log_kinds.ts";
 import type { RepositoryRef } from "./repositories.ts";
 import { lockTags, pointTag } from "./tags.ts";
 
@@ -34,6 +42,7 @@ export interface TagChange {
  */
 export async function changeTag(
   deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
   name: string,
   { digest, endMs }: TagChange,
@@ -43,6 +52,7 @@ export async function changeTag(
   await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
+    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
     if (endMs !== undefined) {
       if (await selectLiveTag(tx, repositoryId, name, nowMs) === undefined) throw notFound();
       if (endMs !== null && endMs <= nowMs) throw endsInThePast();
@@ -56,7 +66,12 @@ export async function changeTag(
       ) as (ManifestRow | undefined)[];
       if (manifest === undefined) throw notFound();
       const labelledMs = await endByLabel(tx, manifest.id, nowMs);
+      const moved = await selectLiveTag(tx, repositoryId, name, nowMs);
       await pointTag(tx, { repositoryId, name, manifestId: manifest.id, nowMs, endMs: labelledMs });
+      await (moved === undefined ? log("create_tag", { manifest_digest: digest }) : log("move_tag", {
+        manifest_digest: digest,
+        original_manifest_digest: await selectManifestDigest(tx, moved.manifestId),
+      }));
     }
     if (endMs === undefined) return;
     const live = await selectLiveTag(tx, repositoryId, name, nowMs);
@@ -64,6 +79,11 @@ export async function changeTag(
     const cutMs = endMs === null ? null : cutEnd(deps, live.startMs, endMs);
     if (cutMs !== null && cutMs <= nowMs) throw endsInThePast();
     await updateTagEnd(tx, live.id, cutMs);
+    await log("change_tag_expiration", {
+      manifest_digest: await selectManifestDigest(tx, live.manifestId),
+      expiration_date: epochSeconds(cutMs),
+      old_expiration_date: epochSeconds(live.endMs),
+    });
   }).catch(asNotFound);
   deps.changes?.changed(repositoryId);
 }
@@ -75,7 +95,8 @@ export async function changeTag(
  * @throws {AppError} `tag_invalid`; `not_found` when the digest cannot be restored any more
  */
 export async function restoreTag(
-  deps: Pick<Deps, "sql" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
   name: string,
   digest: string,
@@ -90,6 +111,8 @@ export async function restoreTag(
     if (manifestId === undefined) throw notFound();
     const endMs = await endByLabel(tx, manifestId, nowMs);
     await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, reversion: true });
+    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    await log("revert_tag", { manifest_digest: digest });
   });
   deps.changes?.changed(repositoryId);
 }
@@ -108,6 +131,7 @@ export interface TagRemoval {
  */
 export async function removeTagForGood(
   deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
   repository: RepositoryRef,
   name: string,
   { target, withChildren }: TagRemoval,
@@ -131,8 +155,27 @@ export async function removeTagForGood(
     if (first === undefined) throw notFound();
     await endForGood(tx, { repositoryId, name, ids: rows.map((row) => row.id), endMs });
     if (withChildren) await endHiddenTagsBelow(tx, first.manifestId, endMs);
+    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    await log("permanently_delete_tag", {
+      manifest_digest: await selectManifestDigest(tx, first.manifestId),
+    });
   });
   deps.changes?.changed(repositoryId);
+}
+
+/** Writes rows about one tag. */
+function logOf(
+  deps: Parameters<typeof logRepositoryAction>[0],
+  actor: Actor,
+  repository: RepositoryRef,
+  tag: string,
+) {
+  return (kind: LogKind, metadata: Record<string, unknown>) =>
+    logRepositoryAction(deps, { actor, repository }, kind, { ...metadata, tag, ...usernameOf(actor) });
+}
+
+function epochSeconds(ms: number | null): number | null {
+  return ms === null ? null : Math.floor(ms / 1000);
 }
 
 /** Milliseconds for which the namespace keeps what has ended. */

@@ -22,6 +22,7 @@ import {
   type TagPeriodRow,
 } from "../drivers/database/queries/tag_history.ts";
 import type { Digest } from "../oci/digest.ts";
+import { authenticationMetadata, logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 
 /** Takes the tags' locks in one order, so that two pushes of the same tags cannot wait for each other. */
@@ -82,36 +83,51 @@ export async function keepUntagged(
 /**
  * Ends a tag; it can be restored for the namespace's time-machine window.
  * @param repositoryId the caller has checked write permission
+ * @param by whom the action log names; absent: it is not told
  * @returns whether there was a live tag of that name
  */
 export async function deleteTag(
-  { sql, changes, now }: Pick<Deps, "sql" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "changes" | "now">,
   repositoryId: number,
   name: string,
+  by?: RepositoryActor,
 ): Promise<boolean> {
+  const { sql, changes, now } = deps;
   const deleted = await sql.begin(async (tx) => {
     await lockTag(tx, repositoryId, name);
     const nowMs = now();
     const live = await selectLiveTag(tx, repositoryId, name, nowMs);
     if (live === undefined) return false;
     await endTag(tx, live.id, nowMs);
+    if (by !== undefined) await logDeletion({ ...deps, sql: tx }, by, { tag: name });
     return true;
   });
   changes?.changed(repositoryId);
   return deleted;
 }
 
+async function logDeletion(
+  deps: Parameters<typeof logRepositoryAction>[0],
+  by: RepositoryActor,
+  what: { tag: string; digest?: Digest },
+): Promise<void> {
+  await logRepositoryAction(deps, by, "delete_tag", { ...what, ...authenticationMetadata(by.actor) });
+}
+
 /**
  * Makes a manifest unreadable at once: ends its tags, hidden ones too, and lets the indexes go that hold it. Its tags can
  * be restored like any other; garbage collection takes it once they cannot.
  * @param repositoryId the caller has checked write permission
+ * @param by whom the action log names, in one row a tag; absent: it is not told
  * @returns the tags that were ended, `undefined` when no such manifest was there
  */
 export async function deleteManifest(
-  { sql, changes, now }: Pick<Deps, "sql" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "changes" | "now">,
   repositoryId: number,
   digest: Digest,
+  by?: RepositoryActor,
 ): Promise<string[] | undefined> {
+  const { sql, changes, now } = deps;
   const ended = await sql.begin(async (tx) => {
     const nowMs = now();
     const [manifest] = await selectManifests(
@@ -124,6 +140,9 @@ export async function deleteManifest(
     await lockTags(tx, repositoryId, await selectTagNamesOf(tx, manifest.id, nowMs));
     const ended = await endTagsOf(tx, manifest.id, nowMs);
     await deleteManifestParents(tx, manifest.id);
+    if (by !== undefined) {
+      for (const tag of ended) await logDeletion({ ...deps, sql: tx }, by, { tag, digest });
+    }
     return ended;
   });
   changes?.changed(repositoryId);

@@ -77,6 +77,30 @@ export function createMetrics() {
     modelCache: counterFamily("quay_model_cache_total", "Look-ups in the in-memory caches.", [
       "type",
     ]),
+    queueItemPuts: counterFamily("quay_queue_item_puts_total", "Items that were put into a queue.", [
+      "queue_name",
+    ]),
+    /** `availability`: acquired, claimed (another was faster), nonexistant (so spelled by Quay). */
+    queueItemGets: counterFamily("quay_queue_item_gets_total", "Looks for an item of a queue.", [
+      "queue_name",
+      "availability",
+    ]),
+    queueItemDeletes: counterFamily(
+      "quay_queue_item_deletes_total",
+      "Items that were removed because nobody is to try them any more.",
+      [],
+    ),
+    queueItemsLocked: gaugeFamily("quay_queue_items_locked", "Queue names that are worked on.", [
+      "queue_name",
+    ]),
+    queueItemsAvailable: gaugeFamily("quay_queue_items_available", "Queue names with items that are due.", [
+      "queue_name",
+    ]),
+    queueItemsAvailableUnlocked: gaugeFamily(
+      "quay_queue_items_available_unlocked",
+      "Queue names with items that are due and that nobody works on.",
+      ["queue_name"],
+    ),
     repositoryRows: gaugeFamily("quay_repository_rows", "Active repositories.", []),
     userRows: gaugeFamily("quay_user_rows", "Active users.", []),
     orgRows: gaugeFamily("quay_org_rows", "Active organizations.", []),

@@ -1,3 +1,8 @@
+import {
+  confirmAuthorizedEmailByCode,
+  insertAuthorizedEmail,
+  selectAuthorizedEmail,
+} from "../../src/drivers/database/queries/authorized_email.ts";
 import { createRepository, type RepositoryRef } from "../../src/domain/repositories.ts";
 import { putManifest } from "../../src/domain/manifests.ts";
 import type { Deps } from "../../src/domain/deps.ts";
@@ -85,4 +90,11 @@ export function stopClock(deps: Deps, ms: number): { ms: number } {
   const clock = { ms };
   Object.assign(deps, { now: () => clock.ms });
   return clock;
+}
+
+/** An address that may get the repository's notifications, as if its owner had followed the link. */
+export async function authorizeEmail(sql: Deps["sql"], repositoryId: number, email: string): Promise<void> {
+  await insertAuthorizedEmail(sql, repositoryId, email);
+  const asked = await selectAuthorizedEmail(sql, repositoryId, email);
+  await confirmAuthorizedEmailByCode(sql, asked!.code);
 }

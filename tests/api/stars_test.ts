@@ -94,7 +94,9 @@ Deno.test("GET /repository: last_modified is the youngest live tag's, popularity
     const alice = await site.browserOf("alice");
     await alice.expect(204, "DELETE", "/repository/acme/app/tag/v2");
     await site.deps.sql`
-      insert into repositorysearchscore (repository_id, score) values (${content.repository.id}, 42)`;
+      insert into repositoryactioncount (repository_id, count, date) values
+        (${content.repository.id}, 40, '2026-11-23'), (${content.repository.id}, 2, '2026-11-17'),
+        (${content.repository.id}, 1000, '2026-11-16')`;
     const { repositories } = await alice.expect(
       200,
       "GET",

@@ -1,16 +1,21 @@
+import type { Actor } from "../../src/domain/access.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { issueRegistryToken } from "../../src/domain/registry_tokens.ts";
 import { ensureInstanceKey } from "../../src/domain/service_keys.ts";
 
 /** `Authorization` header with a token that grants exactly that, signed by a key made for the test's database. */
-export async function bearerFor(deps: Deps, grants: Record<string, ("pull" | "push")[]>): Promise<string> {
+export async function bearerFor(
+  deps: Deps,
+  grants: Record<string, ("pull" | "push")[]>,
+  actor: Actor = { kind: "anonymous" },
+): Promise<string> {
   const dataDir = await Deno.makeTempDir({ prefix: "quaylet-key-" });
   try {
     await ensureInstanceKey(deps, { dataDir });
     const access = Object.entries(grants).map(([name, actions]) => ({ name, actions }));
     return `Bearer ${await issueRegistryToken(
       deps,
-      { kind: "anonymous" },
+      actor,
       deps.config.SERVER_HOSTNAME,
       access,
     )}`;

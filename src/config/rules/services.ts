@@ -18,10 +18,6 @@ export const mailRule: Rule = ({ config, isSet, advise, report }) => {
       });
     }
   }
-  if (!isBlank(config.MAIL_SERVER)) {
-    const message = "This version does not send mail yet: new users cannot confirm their addresses.";
-    advise({ key: "FEATURE_MAILING", kind: "advice", message });
-  }
   if (config.FEATURE_FIPS && !config.MAIL_USE_TLS) {
     report({
       key: "MAIL_USE_TLS",

@@ -4,24 +4,39 @@ import type { Deps } from "../../domain/deps.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { isFreshLogin, type Session } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
-import { BodyTooLarge, readJson } from "./body.ts";
+import { BodyTooLarge, isForm, readForm, readJson } from "./body.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";
+import { accountRoutes } from "./account.ts";
+import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { corsHeaders } from "./cors.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
+import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
+import { organizationMemberRoutes } from "./organization_member.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
+import { searchRoutes } from "./search.ts";
 import { signInRoutes } from "./sign_in.ts";
+import { signUpRoutes } from "./sign_up.ts";
 import { starRoutes } from "./star.ts";
+import { superuserKeyRoutes } from "./superuser_key.ts";
+import { superuserOrganizationRoutes } from "./superuser_organization.ts";
+import { superuserSiteRoutes } from "./superuser_site.ts";
+import { superuserUserRoutes } from "./superuser_user.ts";
 import { tagRoutes } from "./tag.ts";
 import { teamRoutes } from "./team.ts";
+import { teamInviteRoutes } from "./team_invite.ts";
+import { teamSyncRoutes } from "./team_sync.ts";
+import { userNotificationRoutes } from "./user_notification.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every route of the REST API: what answers requests, and what its description will be made of. */
@@ -29,16 +44,31 @@ export const API_ROUTES: readonly Route[] = [
   ...errorTypeRoutes,
   ...initializeRoutes,
   ...signInRoutes,
+  ...signUpRoutes,
   ...userRoutes,
+  ...userNotificationRoutes,
+  ...accountRoutes,
   ...organizationRoutes,
+  ...organizationMemberRoutes,
   ...teamRoutes,
+  ...teamInviteRoutes,
+  ...teamSyncRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
+  ...repositoryNotificationRoutes,
+  ...authorizedEmailRoutes,
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...superuserUserRoutes,
+  ...superuserOrganizationRoutes,
+  ...superuserKeyRoutes,
+  ...superuserSiteRoutes,
+  ...messageRoutes,
+  ...logRoutes,
+  ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 
@@ -88,7 +118,11 @@ async function answer(
   const { config } = deps;
   const client = await identifyClient(deps, c);
   const changes = !SAFE_METHODS.includes(c.req.method);
-  if (changes && !client.byToken && route.skipCsrf !== true) checkCsrf(client.session, c);
+  // Nothing but the CSRF token is read from a form: the API speaks JSON.
+  const form = changes && isForm(c.req.raw) ? await readForm(c.req.raw) : undefined;
+  if (changes && !client.byToken && route.skipCsrf !== true) {
+    checkCsrf(client.session, c, form?.get("_csrf_token") ?? undefined);
+  }
   if (route.forBrowsers !== true) refuseBrowserNavigation(deps, c);
   if (
     !config.FEATURE_ANONYMOUS_ACCESS && client.actor.kind === "anonymous" && route.allowAnonymous !== true
@@ -107,7 +141,9 @@ async function answer(
     deps,
     actor: client.actor,
     params,
-    body: route.body === undefined ? undefined : await parseBody(route.body, c.req.raw),
+    body: route.body === undefined
+      ? undefined
+      : parseBody(route.body, form === undefined ? await readJson(c.req.raw) : undefined),
     query: route.query === undefined ? undefined : parseQuery(route.query, c),
     baseUrl,
     setSession: (session: Session) => {
@@ -144,8 +180,7 @@ function requireFreshLogin(deps: Deps, client: Client): void {
   }
 }
 
-async function parseBody(schema: z.ZodType, request: Request): Promise<unknown> {
-  const value = await readJson(request);
+function parseBody(schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   if (value === undefined) throw new AppError("invalid_request", "Missing JSON body");

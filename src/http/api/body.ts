@@ -35,6 +35,29 @@ export async function readJson(request: Request): Promise<unknown> {
   }
 }
 
+/** Forms are short. */
+const MAX_FORM_BYTES = 64 * 1024;
+
+/**
+ * The values of an HTML form (`application/x-www-form-urlencoded`).
+ * @throws {AppError} `invalid_request`: another type, too long, NUL in it
+ */
+export async function readForm(request: Request): Promise<URLSearchParams> {
+  if (!isForm(request)) throw new AppError("invalid_request", "The body is no form");
+  const bytes = await readBytes(request);
+  if (bytes.length > MAX_FORM_BYTES) throw new AppError("invalid_request", "The form is too long");
+  const values = new URLSearchParams(new TextDecoder().decode(bytes));
+  if ([...values.values()].some((value) => value.includes("\0"))) {
+    throw new AppError("invalid_request", "NUL is not allowed in texts");
+  }
+  return values;
+}
+
+/** Whether the body says that it is a form. */
+export function isForm(request: Request): boolean {
+  return /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(request.headers.get("Content-Type") ?? "");
+}
+
 async function readBytes(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("Content-Length") ?? 0) > MAX_BODY_BYTES) throw new BodyTooLarge();
   const chunks: Uint8Array[] = [];

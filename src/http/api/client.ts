@@ -81,8 +81,8 @@ export function renewSession(deps: Pick<Deps, "config" | "now">, c: Context, ses
  * @param form value of the parameter `_csrf_token`, where the surface has one
  * @throws {AppError} `csrf_failed`
  */
-export function checkCsrf(session: Session | undefined, c: Context): void {
-  const given = c.req.header("X-CSRF-Token") ?? c.req.query("_csrf_token");
+export function checkCsrf(session: Session | undefined, c: Context, form?: string): void {
+  const given = c.req.header("X-CSRF-Token") ?? c.req.query("_csrf_token") ?? form;
   if (session === undefined || given === undefined || !isCsrfToken(session, given)) {
     throw new AppError("csrf_failed", "The CSRF token is missing or not this session's.");
   }

@@ -34,7 +34,7 @@ export const initializeRoutes: readonly Route[] = [
     },
     allowAnonymous: true,
     skipCsrf: true,
-    async handle({ deps, body, setSession }) {
+    async handle({ deps, actor, body, setSession }) {
       const { config } = deps;
       if (!config.FEATURE_USER_INITIALIZE) throw new AppError("feature_disabled", "Not Found");
       if (config.AUTHENTICATION_TYPE !== "Database") {
@@ -44,14 +44,16 @@ export const initializeRoutes: readonly Route[] = [
         );
       }
       const { username, password, email } = body;
-      const user = await createFirstUser(deps, { username, password, email });
-      setSession(startUserSession(user.uuid, deps.now()));
+      const user = await createFirstUser(deps, actor, { username, password, email });
+      const session = startUserSession(user.uuid, deps.now());
+      setSession(session);
+      const headers = { "X-Next-CSRF-Token": session.csrfToken };
       const created = {
         username,
         email: email ?? null,
         encrypted_password: encryptPassword(config, password),
       };
-      if (!body.access_token) return reply(created);
+      if (!body.access_token) return reply(created, 200, headers);
       const applicationId = await createOauthApplication(deps, {
         ownerId: user.id,
         clientId: username,
@@ -64,7 +66,7 @@ export const initializeRoutes: readonly Route[] = [
         scopes: SCOPES,
         lifetimeS: FIRST_TOKEN_LIFETIME_S,
       });
-      return reply({ ...created, access_token: token });
+      return reply({ ...created, access_token: token }, 200, headers);
     },
   }),
 ];

@@ -3,12 +3,13 @@ import {
   addLabel,
   checkLabelKey,
   findLabel,
+  type LabelledManifest,
   type LabelRow,
   listLabels,
   removeLabel,
 } from "../../domain/manifest_labels.ts";
 import { findManifest, type LayerView, type ManifestView, viewManifest } from "../../domain/manifest_view.ts";
-import { openForChanges, openRepository } from "../../domain/repositories.ts";
+import { openForChanges, openRepository, type RepositoryRow } from "../../domain/repositories.ts";
 import { rfc2822 } from "./fields.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 
@@ -67,7 +68,7 @@ export const manifestRoutes: readonly Route[] = [
     }),
     responses: { 200: z.object({ labels: z.array(labelSchema) }) },
     async handle(request) {
-      const manifest = await openManifest(request, "read");
+      const { manifest } = await openManifest(request, "read");
       const labels = await listLabels(request.deps, manifest.id, request.query.filter);
       return reply({ labels: labels.map(labelView) });
     },
@@ -85,9 +86,11 @@ export const manifestRoutes: readonly Route[] = [
     }),
     responses: { 201: z.object({ label: labelSchema }) },
     async handle(request) {
-      const { deps, body, params, baseUrl } = request;
-      const manifest = await openManifest(request, "change", () => checkLabelKey(deps, body.key));
-      const label = await addLabel(deps, manifest, { ...body, mediaType: body.media_type });
+      const { deps, actor, body, params, baseUrl } = request;
+      const check = () => checkLabelKey(deps, body.key);
+      const { repository, manifest } = await openManifest(request, "change", check);
+      const wanted = { ...body, mediaType: body.media_type };
+      const label = await addLabel(deps, { actor, repository }, manifest, wanted);
       const address =
         `${baseUrl}/api/v1/repository/${params.repository}/manifest/${params.manifestref}/labels/`;
       return reply({ label: labelView(label) }, 201, { Location: encodeURI(address) + label.uuid });
@@ -101,7 +104,7 @@ export const manifestRoutes: readonly Route[] = [
     scope: "repo:read",
     responses: { 200: labelSchema },
     async handle(request) {
-      const manifest = await openManifest(request, "read");
+      const { manifest } = await openManifest(request, "read");
       return reply(labelView(await findLabel(request.deps, manifest.id, request.params.labelid)));
     },
   }),
@@ -113,8 +116,9 @@ export const manifestRoutes: readonly Route[] = [
     scope: "repo:write",
     responses: { 204: null },
     async handle(request) {
-      const manifest = await openManifest(request, "change");
-      await removeLabel(request.deps, manifest.id, request.params.labelid);
+      const { deps, actor, params } = request;
+      const { repository, manifest } = await openManifest(request, "change");
+      await removeLabel(deps, { actor, repository }, manifest, params.labelid);
       return NO_CONTENT;
     },
   }),
@@ -125,14 +129,14 @@ async function openManifest(
   { deps, actor, params }: ApiRequest<"repository" | "manifestref">,
   need: "read" | "change",
   check: () => void = () => {},
-): Promise<{ id: number; repositoryId: number }> {
+): Promise<{ repository: RepositoryRow; manifest: LabelledManifest }> {
   const path = repositoryPath(params.repository);
   const repository = need === "read"
     ? await openRepository(deps, actor, path, "read")
     : await openForChanges(deps, actor, path);
   check();
-  const { id } = await findManifest(deps, repository.id, params.manifestref);
-  return { id, repositoryId: repository.id };
+  const { id, digest } = await findManifest(deps, repository.id, params.manifestref);
+  return { repository, manifest: { id, digest } };
 }
 
 function manifestBody({ row, isIndex, layers }: ManifestView): z.infer<typeof manifestSchema> {

@@ -1,6 +1,13 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts.ts";
-import { createOrganization, deleteOrganization, describeOrganization } from "../../domain/organizations.ts";
+import type { Actor } from "../../domain/access.ts";
+import type { Deps } from "../../domain/deps.ts";
+import {
+  changeOrganization,
+  createOrganization,
+  deleteOrganization,
+  describeOrganization,
+} from "../../domain/organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { optionalText } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
@@ -51,38 +58,32 @@ export const organizationRoutes: readonly Route[] = [
     summary: "An organization as the caller may see it.",
     responses: { 200: organizationSchema },
     async handle({ deps, actor, params }) {
-      const { organization, isAdmin, isMember, teams } = await describeOrganization(
-        deps,
-        actor,
-        params.orgname,
-      );
-      const view: z.infer<typeof organizationSchema> = {
-        name: organization.username,
-        email: isAdmin ? visibleEmail(organization) : "",
-        avatar: avatar("org", organization.username, visibleEmail(organization)),
-        is_admin: isAdmin,
-        is_member: isMember,
-      };
-      if (teams !== undefined) {
-        view.teams = Object.fromEntries(teams.map((team) => [team.name, {
-          name: team.name,
-          description: team.description,
-          role: team.role,
-          avatar: avatar("team", team.name, `${organization.username}/${team.name}`),
-          can_view: isAdmin || team.isMember,
-          repo_count: team.repositoryCount,
-          member_count: team.memberCount,
-          is_synced: team.isSynced,
-        }]));
-        view.ordered_teams = teams.map((team) => team.name);
-      }
-      if (isAdmin) {
-        view.invoice_email = organization.invoiceEmail;
-        view.invoice_email_address = organization.invoiceEmailAddress;
-        view.tag_expiration_s = organization.tagExpirationS;
-        view.is_free_account = false;
-      }
-      return reply(view);
+      return reply(await organizationView(deps, actor, params.orgname));
+    },
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/organization/{orgname}",
+    operationId: "changeOrganizationDetails",
+    summary: "Changes settings of an organization.",
+    scope: "org:admin",
+    body: z.object({
+      email: z.string().optional(),
+      invoice_email: z.boolean().optional(),
+      invoice_email_address: z.string().max(255).nullish().transform((text) => text === null ? "" : text),
+      tag_expiration_s: z.int().min(0).optional().meta({
+        description: "One of TAG_EXPIRATION_OPTIONS, seconds.",
+      }),
+    }),
+    responses: { 200: organizationSchema },
+    async handle({ deps, actor, params, body }) {
+      await changeOrganization(deps, actor, params.orgname, {
+        email: body.email,
+        invoiceEmail: body.invoice_email,
+        invoiceEmailAddress: body.invoice_email_address,
+        tagExpirationS: body.tag_expiration_s,
+      });
+      return reply(await organizationView(deps, actor, params.orgname));
     },
   }),
   defineRoute({
@@ -99,3 +100,42 @@ export const organizationRoutes: readonly Route[] = [
     },
   }),
 ];
+
+async function organizationView(
+  deps: Deps,
+  actor: Actor,
+  name: string,
+): Promise<z.infer<typeof organizationSchema>> {
+  const { organization, isAdmin, isMember, teams } = await describeOrganization(
+    deps,
+    actor,
+    name,
+  );
+  const view: z.infer<typeof organizationSchema> = {
+    name: organization.username,
+    email: isAdmin ? visibleEmail(organization) : "",
+    avatar: avatar("org", organization.username, visibleEmail(organization)),
+    is_admin: isAdmin,
+    is_member: isMember,
+  };
+  if (teams !== undefined) {
+    view.teams = Object.fromEntries(teams.map((team) => [team.name, {
+      name: team.name,
+      description: team.description,
+      role: team.role,
+      avatar: avatar("team", team.name, `${organization.username}/${team.name}`),
+      can_view: isAdmin || team.isMember,
+      repo_count: team.repositoryCount,
+      member_count: team.memberCount,
+      is_synced: team.isSynced,
+    }]));
+    view.ordered_teams = teams.map((team) => team.name);
+  }
+  if (isAdmin) {
+    view.invoice_email = organization.invoiceEmail;
+    view.invoice_email_address = organization.invoiceEmailAddress;
+    view.tag_expiration_s = organization.tagExpirationS;
+    view.is_free_account = false;
+  }
+  return view;
+}

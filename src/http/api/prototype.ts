@@ -60,7 +60,7 @@ export const prototypeRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       const organization = await openOrganization(deps, actor, params.orgname);
       const { role, delegate, activating_user: activating } = body;
-      const made = await createPrototype(deps, organization, {
+      const made = await createPrototype(deps, actor, organization, {
         role,
         delegate,
         activatingUser: activating?.name,
@@ -78,7 +78,7 @@ export const prototypeRoutes: readonly Route[] = [
     responses: { 200: prototypeSchema },
     async handle({ deps, actor, params, body }) {
       const organization = await openOrganization(deps, actor, params.orgname);
-      const changed = await setPrototypeRole(deps, organization, params.prototypeid, body.role);
+      const changed = await setPrototypeRole(deps, actor, organization, params.prototypeid, body.role);
       return reply(prototypeView(params.orgname, changed));
     },
   }),
@@ -91,7 +91,7 @@ export const prototypeRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const organization = await openOrganization(deps, actor, params.orgname);
-      await removePrototype(deps, organization, params.prototypeid);
+      await removePrototype(deps, actor, organization, params.prototypeid);
       return NO_CONTENT;
     },
   }),

@@ -6,8 +6,8 @@ import {
   createRepository,
   deleteRepository,
   describeRepository,
-  listPublicRepositories,
   listRepositories,
+  listVisibleRepositories,
   openRepository,
   REPOSITORY_STATE,
   type RepositoryRow,
@@ -15,6 +15,7 @@ import {
   setState,
   setVisibility,
 } from "../../domain/repositories.ts";
+import { listActionCounts } from "../../domain/popularity.ts";
 import { listTagHistory } from "../../domain/tags.ts";
 import { listStarred, type RepositoryExtras, repositoryExtras } from "../../domain/stars.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -48,6 +49,8 @@ const repositorySchema = z.object({
   can_admin: z.boolean(),
   tags: z.record(z.string(), tagSummarySchema).optional()
     .meta({ description: `The ${MOST_TAGS} youngest that live, by name.` }),
+  stats: z.array(z.object({ date: z.string(), count: z.int() })).optional()
+    .meta({ description: "How often it was used on each of the last days; today is not counted yet." }),
 });
 
 const itemSchema = z.object({
@@ -97,12 +100,14 @@ export const repositoryRoutes: readonly Route[] = [
     method: "GET",
     path: "/repository",
     operationId: "listRepos",
-    summary: "Repositories of a namespace, starred ones, or public ones.",
+    summary: "Repositories of a namespace, starred ones, or all that the caller may see.",
     scope: "repo:read",
     query: z.object({
       namespace: z.string().optional(),
       starred: booleanParam(false),
-      public: booleanParam(false),
+      public: booleanParam(false).meta({
+        description: "Public ones besides those that the caller has a right on; these are always among them.",
+      }),
       last_modified: booleanParam(false),
       popularity: booleanParam(false),
       repo_kind: kind.default("image"),
@@ -122,13 +127,8 @@ export const repositoryRoutes: readonly Route[] = [
       const page = query.starred
         ? await listStarred(deps, actor, { after, limit: PAGE_SIZE })
         : namespace === undefined
-        ? await listPublicRepositories(deps, actor, { after, limit: PAGE_SIZE })
-        : await listRepositories(deps, actor, {
-          namespace,
-          after,
-          limit: PAGE_SIZE,
-          publicOnly: query.public,
-        });
+        ? await listVisibleRepositories(deps, actor, { after, limit: PAGE_SIZE })
+        : await listRepositories(deps, actor, { namespace, after, limit: PAGE_SIZE });
       const wanted = { lastModified: query.last_modified, popularity: query.popularity };
       const extras = await repositoryExtras(deps, actor, page.repositories, wanted);
       return reply({
@@ -146,10 +146,10 @@ export const repositoryRoutes: readonly Route[] = [
     operationId: "getRepo",
     summary: "A repository.",
     scope: "repo:read",
-    query: z.object({ includeTags: booleanParam(true) }),
+    query: z.object({ includeStats: booleanParam(false), includeTags: booleanParam(true) }),
     responses: { 200: repositorySchema },
     async handle({ deps, actor, params, query }) {
-      return reply(await repositoryView(deps, actor, params.repository, query.includeTags));
+      return reply(await repositoryView(deps, actor, params.repository, query));
     },
   }),
   defineRoute({
@@ -162,7 +162,7 @@ export const repositoryRoutes: readonly Route[] = [
     responses: { 200: successSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "write");
-      await setDescription(deps, repository, body.description);
+      await setDescription(deps, actor, repository, body.description);
       return reply({ success: true });
     },
   }),
@@ -175,7 +175,7 @@ export const repositoryRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await deleteRepository(deps, repository);
+      await deleteRepository(deps, actor, repository);
       return NO_CONTENT;
     },
   }),
@@ -189,7 +189,7 @@ export const repositoryRoutes: readonly Route[] = [
     responses: { 200: successSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await setVisibility(deps, repository, body.visibility);
+      await setVisibility(deps, actor, repository, body.visibility);
       return reply({ success: true });
     },
   }),
@@ -204,7 +204,7 @@ export const repositoryRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       if (!deps.config.FEATURE_REPO_MIRROR) throw new AppError("feature_disabled", "Not Found");
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await setState(deps, repository, body.state);
+      await setState(deps, actor, repository, body.state);
       return reply({ success: true });
     },
   }),
@@ -247,7 +247,7 @@ async function repositoryView(
   deps: Deps,
   actor: Actor,
   path: string,
-  withTags: boolean,
+  { includeTags, includeStats }: { includeTags: boolean; includeStats: boolean },
 ): Promise<z.infer<typeof repositorySchema>> {
   const { repository, canWrite, canAdmin, isStarred, tagExpirationS } = await describeRepository(
     deps,
@@ -255,7 +255,8 @@ async function repositoryView(
     repositoryPath(path),
   );
   const page = { alive: true, offset: 0, limit: MOST_TAGS };
-  const tags = withTags ? (await listTagHistory(deps, repository.id, page)).tags : undefined;
+  const stats = includeStats ? await listActionCounts(deps, repository.id) : undefined;
+  const tags = includeTags ? (await listTagHistory(deps, repository.id, page)).tags : undefined;
   return {
     ...itemView(repository),
     is_organization: repository.inOrganization,
@@ -266,6 +267,7 @@ async function repositoryView(
     is_free_account: false,
     can_write: canWrite,
     can_admin: canAdmin,
+    ...(stats === undefined ? {} : { stats: stats.map(({ day, count }) => ({ date: day, count })) }),
     ...(tags === undefined
       ? {}
       : { tags: Object.fromEntries(tags.map((tag) => [tag.name, tagSummary(tag)])) }),

@@ -16,6 +16,7 @@ import {
   setUserPermission,
   type TeamGrant,
 } from "../../domain/repository_permissions.ts";
+import { listTransitiveRoles } from "../../domain/transitive_permissions.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { roleSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
@@ -57,6 +58,19 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     },
   }),
   defineRoute({
+    method: "GET",
+    path: "/repository/{repository}/permissions/user/{username}/transitive",
+    operationId: "getUserTransitivePermission",
+    summary: "Every role of a user or robot: of its own and by teams.",
+    scope: "repo:admin",
+    responses: { 200: z.object({ permissions: z.array(z.object({ role: roleSchema })) }) },
+    async handle({ deps, actor, params }) {
+      const repository = await openForReading(deps, actor, params.repository);
+      const roles = await listTransitiveRoles(deps, repository, params.username);
+      return reply({ permissions: roles.map((role) => ({ role })) });
+    },
+  }),
+  defineRoute({
     method: "PUT",
     path: "/repository/{repository}/permissions/user/{username}",
     operationId: "changeUserPermissions",
@@ -66,7 +80,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 200: userGrantSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      return reply(userView(await setUserPermission(deps, repository, params.username, body.role)));
+      return reply(userView(await setUserPermission(deps, actor, repository, params.username, body.role)));
     },
   }),
   defineRoute({
@@ -78,7 +92,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await removeUserPermission(deps, repository, params.username);
+      await removeUserPermission(deps, actor, repository, params.username);
       return NO_CONTENT;
     },
   }),
@@ -122,7 +136,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 200: teamGrantSchema },
     async handle({ deps, actor, params, body }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      const grant = await setTeamPermission(deps, repository, params.teamname, body.role);
+      const grant = await setTeamPermission(deps, actor, repository, params.teamname, body.role);
       return reply(teamView(repository.namespace, grant));
     },
   }),
@@ -135,7 +149,7 @@ export const repositoryPermissionRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openRepository(deps, actor, repositoryPath(params.repository), "admin");
-      await removeTeamPermission(deps, repository, params.teamname);
+      await removeTeamPermission(deps, actor, repository, params.teamname);
       return NO_CONTENT;
     },
   }),

@@ -5,12 +5,14 @@ import {
   createRobot,
   deleteRobot,
   getRobot,
+  type ListedRobot,
   listRobotPermissions,
   listRobots,
   regenerateRobotToken,
   type Robot,
 } from "../../domain/robots.ts";
 import { AppError } from "../../lib/errors.ts";
+import { avatar, avatarSchema } from "./avatar.ts";
 import { booleanParam, rfc2822, roleSchema } from "./fields.ts";
 import { type ApiReply, defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
@@ -22,7 +24,11 @@ const summarySchema = z.object({
   token: z.string().optional(),
 });
 const robotSchema = summarySchema.extend({ unstructured_metadata: z.record(z.string(), z.unknown()) });
-const listSchema = z.object({ robots: z.array(summarySchema) });
+const listedSchema = summarySchema.extend({
+  teams: z.array(z.object({ name: z.string(), avatar: avatarSchema })).optional(),
+  repositories: z.array(z.string()).optional(),
+});
+const listSchema = z.object({ robots: z.array(listedSchema) });
 const createSchema = z.object({
   description: z.string().max(255).nullish(),
   unstructured_metadata: z.record(z.string(), z.unknown()).nullish(),
@@ -46,6 +52,21 @@ function summaryView(robot: Robot, withToken: boolean) {
     last_accessed: rfc2822(robot.lastAccessedMs),
     description: robot.description,
     ...(withToken && robot.token !== undefined ? { token: robot.token } : {}),
+  };
+}
+
+function listedView(
+  namespace: string,
+  robot: ListedRobot,
+  withToken: boolean,
+): z.infer<typeof listedSchema> {
+  const { teams, repositories } = robot;
+  return {
+    ...summaryView(robot, withToken),
+    ...(teams && {
+      teams: teams.map((name) => ({ name, avatar: avatar("team", name, `${namespace}/${name}`) })),
+    }),
+    ...(repositories && { repositories: [...repositories] }),
   };
 }
 
@@ -88,8 +109,9 @@ function robotRoutesAt<Base extends "/user/robots" | "/organization/{orgname}/ro
       responses: { 200: listSchema },
       async handle({ deps, actor, params, query }) {
         const namespace = namespaceOf(actor, params);
-        const { robots } = await listRobots(deps, actor, { namespace, limit: query.limit });
-        return reply({ robots: robots.map((robot) => summaryView(robot, query.token)) });
+        const { limit, permissions: withPermissions } = query;
+        const { robots } = await listRobots(deps, actor, { namespace, limit, withPermissions });
+        return reply({ robots: robots.map((robot) => listedView(namespace, robot, query.token)) });
       },
     }),
     defineRoute({

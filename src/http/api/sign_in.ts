@@ -1,5 +1,7 @@
 import * as z from "zod";
 import { byPassword } from "../../domain/credentials.ts";
+import { signInInvited } from "../../domain/sign_up.ts";
+import { recordLogin, recordLoginFailure, recordLogout } from "../../domain/login_log.ts";
 import { signOut, startSession, startUserSession } from "../../domain/sessions.ts";
 import { requirePerson } from "../../domain/rights.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -22,10 +24,19 @@ export const signInRoutes: readonly Route[] = [
     responses: { 200: successSchema, 403: failedSchema },
     allowAnonymous: true,
     allowReadonly: true,
-    async handle({ deps, body, setSession }) {
+    async handle({ deps, actor, body, setSession }) {
       if (!deps.config.FEATURE_DIRECT_LOGIN) throw new AppError("feature_disabled", "Not Found");
+      const { username, password, invite_code: inviteCode } = body;
+      const { origin } = actor;
       return await orFailure(async () => {
-        const user = await byPassword(deps, body.username, body.password, { plainAllowed: true });
+        const user = await signInInvited(deps, { username, password, inviteCode }, {
+          ...(origin && { origin }),
+        })
+          .catch(async (error) => {
+            await recordLoginFailure(deps, { username, type: "quayauth", origin, error });
+            throw error;
+          });
+        await recordLogin(deps, { ...user, ...(origin && { origin }) }, "quayauth");
         const session = startUserSession(user.uuid, deps.now());
         setSession(session);
         return reply({ success: true }, 200, { "X-Next-CSRF-Token": session.csrfToken });
@@ -60,7 +71,10 @@ export const signInRoutes: readonly Route[] = [
     allowReadonly: true,
     async handle({ deps, actor, setSession }) {
       // Read-only means read-only: the browser forgets its session, other browsers keep theirs.
-      if (actor.kind === "user" && deps.config.REGISTRY_STATE !== "readonly") await signOut(deps, actor);
+      if (actor.kind === "user" && deps.config.REGISTRY_STATE !== "readonly") {
+        await signOut(deps, actor);
+        await recordLogout(deps, actor);
+      }
       setSession(startSession(deps.now()));
       return reply({ success: true });
     },

@@ -74,7 +74,7 @@ export const tagRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       const repository = await openForChanges(deps, actor, repositoryPath(params.repository));
       const { manifest_digest: digest, expiration } = body;
-      await changeTag(deps, repository, params.tag, {
+      await changeTag(deps, actor, repository, params.tag, {
         digest: digest ?? undefined,
         endMs: typeof expiration === "number" ? Math.floor(expiration * 1000) : expiration,
       });
@@ -90,7 +90,9 @@ export const tagRoutes: readonly Route[] = [
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const repository = await openForChanges(deps, actor, repositoryPath(params.repository));
-      if (!await deleteTag(deps, repository.id, params.tag)) throw new AppError("not_found", "Not Found");
+      if (!await deleteTag(deps, repository.id, params.tag, { actor, repository })) {
+        throw new AppError("not_found", "Not Found");
+      }
       return NO_CONTENT;
     },
   }),
@@ -104,7 +106,7 @@ export const tagRoutes: readonly Route[] = [
     responses: { 200: z.object({}) },
     async handle({ deps, actor, params, body }) {
       const repository = await openForChanges(deps, actor, repositoryPath(params.repository));
-      await restoreTag(deps, repository, params.tag, body.manifest_digest);
+      await restoreTag(deps, actor, repository, params.tag, body.manifest_digest);
       return reply({});
     },
   }),
@@ -127,7 +129,7 @@ export const tagRoutes: readonly Route[] = [
       if (live !== true && typeof digest !== "string") {
         throw new AppError("invalid_request", "manifest_digest is needed unless is_alive is true");
       }
-      await removeTagForGood(deps, repository, params.tag, {
+      await removeTagForGood(deps, actor, repository, params.tag, {
         target: live === true ? { live } : { endedWithDigest: digest as string },
         withChildren: withChildren === true,
       });

@@ -1,13 +1,23 @@
 import * as z from "zod";
-import { addTeamMember, deleteTeam, listTeamMembers, putTeam, removeTeamMember } from "../../domain/teams.ts";
+import { isSuperuser } from "../../domain/access.ts";
 import { visibleEmail } from "../../domain/accounts.ts";
+import { maySetUpTeamSync, teamSyncService } from "../../domain/team_sync.ts";
+import {
+  addTeamMember,
+  deleteTeam,
+  listTeamPermissions,
+  putTeam,
+  removeTeamMember,
+  type TeamRow,
+  viewTeam,
+} from "../../domain/teams.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
-import { optionalText } from "./fields.ts";
+import { booleanParam, optionalText, rfc2822, roleSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const teamRole = z.enum(["member", "creator", "admin"]);
 
-const teamSchema = z.object({
+export const teamSchema = z.object({
   name: z.string(),
   description: z.string(),
   can_view: z.boolean(),
@@ -24,14 +34,51 @@ const memberSchema = z.object({
   invited: z.boolean(),
 });
 
-function memberView(member: { name: string; email: string; isRobot: boolean }): z.infer<typeof memberSchema> {
+export const inviteSchema = z.object({
+  email: z.string(),
+  kind: z.literal("invite"),
+  avatar: avatarSchema,
+  invited: z.literal(true),
+});
+
+const membersSchema = z.object({
+  name: z.string(),
+  members: z.array(z.union([memberSchema, inviteSchema])),
+  can_edit: z.boolean(),
+  can_sync: z.looseObject({ service: z.string() }).optional(),
+  synced: z.object({
+    service: z.string(),
+    last_updated: z.string().nullable().optional(),
+    config: z.record(z.string(), z.unknown()).optional(),
+  }).optional(),
+});
+
+export function teamView(organization: string, team: TeamRow, created = false): z.infer<typeof teamSchema> {
+  return {
+    name: team.name,
+    description: team.description,
+    can_view: true,
+    role: team.role,
+    avatar: avatar("team", team.name, `${organization}/${team.name}`),
+    new_team: created,
+  };
+}
+
+function memberView(
+  member: { name: string; email: string; isRobot: boolean },
+  invited = false,
+): z.infer<typeof memberSchema> {
   return {
     name: member.name,
     kind: "user",
     is_robot: member.isRobot,
     avatar: avatar(member.isRobot ? "robot" : "user", member.name, visibleEmail(member)),
-    invited: false,
+    invited,
   };
+}
+
+export function inviteView(email: string): z.infer<typeof inviteSchema> {
+  return { email, kind: "invite", avatar: avatar("user", email, email), invited: true };
 }
 
 export const teamRoutes: readonly Route[] = [
@@ -46,15 +93,7 @@ export const teamRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       const path = { organization: params.orgname, team: params.teamname };
       const { team, created } = await putTeam(deps, actor, path, body);
-      const view: z.infer<typeof teamSchema> = {
-        name: team.name,
-        description: team.description,
-        can_view: true,
-        role: team.role,
-        avatar: avatar("team", team.name, `${params.orgname}/${team.name}`),
-        new_team: created,
-      };
-      return reply(view);
+      return reply(teamView(params.orgname, team, created));
     },
   }),
   defineRoute({
@@ -75,37 +114,86 @@ export const teamRoutes: readonly Route[] = [
     operationId: "getOrganizationTeamMembers",
     summary: "The members of a team.",
     scope: "org:admin",
-    responses: { 200: z.object({ name: z.string(), members: z.array(memberSchema), can_edit: z.boolean() }) },
-    async handle({ deps, actor, params }) {
+    query: z.object({ includePending: booleanParam(false) }),
+    responses: { 200: membersSchema },
+    async handle({ deps, actor, params, query }) {
       const path = { organization: params.orgname, team: params.teamname };
-      const { team, members } = await listTeamMembers(deps, actor, path);
-      return reply({ name: team.name, members: members.map(memberView), can_edit: true });
+      const { team, members, invites, isAdmin, sync } = await viewTeam(deps, actor, path, query);
+      const service = teamSyncService(deps.config)?.service;
+      const view: z.infer<typeof membersSchema> = {
+        name: team.name,
+        members: [
+          ...members.map((member) => memberView(member)),
+          ...invites.map(({ name, email }) =>
+            name === null ? inviteView(email) : memberView({ name, email, isRobot: false }, true)
+          ),
+        ],
+        can_edit: isAdmin,
+      };
+      if (service !== undefined && isAdmin && maySetUpTeamSync(deps.config, actor)) {
+        view.can_sync = { service };
+      }
+      if (sync !== undefined) {
+        view.synced = {
+          service: sync.service,
+          ...(isSuperuser(deps.config, actor)
+            ? { last_updated: rfc2822(sync.lastUpdatedMs), config: JSON.parse(sync.configJson) }
+            : {}),
+        };
+      }
+      return reply(view);
     },
   }),
   defineRoute({
     method: "PUT",
     path: "/organization/{orgname}/team/{teamname}/members/{membername}",
     operationId: "updateOrganizationTeamMember",
-    summary: "Adds a user, or a robot of the organization, to a team.",
+    summary: "Adds a user, or a robot of the organization, to a team; or invites the user.",
     scope: "org:admin",
     responses: { 200: memberSchema },
     async handle({ deps, actor, params }) {
       const path = { organization: params.orgname, team: params.teamname };
-      const member = await addTeamMember(deps, actor, path, params.membername);
-      return reply(memberView({ name: member.username, email: member.email, isRobot: member.robot }));
+      const { account, invited } = await addTeamMember(deps, actor, path, params.membername);
+      const { username: name, email, robot: isRobot } = account;
+      return reply(memberView({ name, email, isRobot }, invited));
     },
   }),
   defineRoute({
     method: "DELETE",
     path: "/organization/{orgname}/team/{teamname}/members/{membername}",
     operationId: "deleteOrganizationTeamMember",
-    summary: "Takes somebody out of a team.",
+    summary: "Takes somebody out of a team, or an invitation back.",
     scope: "org:admin",
     responses: { 204: null },
     async handle({ deps, actor, params }) {
       const path = { organization: params.orgname, team: params.teamname };
       await removeTeamMember(deps, actor, path, params.membername);
       return NO_CONTENT;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/organization/{orgname}/team/{teamname}/permissions",
+    operationId: "getOrganizationTeamPermissions",
+    summary: "The repositories that the team has a permission on.",
+    scope: "org:admin",
+    responses: {
+      200: z.object({
+        permissions: z.array(z.object({
+          repository: z.object({ name: z.string(), is_public: z.boolean() }),
+          role: roleSchema,
+        })),
+      }),
+    },
+    async handle({ deps, actor, params }) {
+      const path = { organization: params.orgname, team: params.teamname };
+      const grants = await listTeamPermissions(deps, actor, path);
+      return reply({
+        permissions: grants.map(({ repository, isPublic, role }) => ({
+          repository: { name: repository, is_public: isPublic },
+          role,
+        })),
+      });
     },
   }),
 ];

@@ -1,11 +1,14 @@
 import * as z from "zod";
-import { findUser, visibleEmail } from "../../domain/accounts.ts";
-import { isRestrictedUser, isSuperuser } from "../../domain/access.ts";
+import { deleteUser, findUser, visibleEmail } from "../../domain/accounts.ts";
+import { type Actor, isGlobalReadonlySuperuser, isRestrictedUser, isSuperuser } from "../../domain/access.ts";
+import type { Deps } from "../../domain/deps.ts";
 import { listOrganizationsOf } from "../../domain/organizations.ts";
-import { requirePerson } from "../../domain/rights.ts";
+import { changeProfile, viewProfile } from "../../domain/profile.ts";
+import { hasScope, requirePerson } from "../../domain/rights.ts";
+import { startSession, startUserSession } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
-import { defineRoute, reply, type Route } from "./route.ts";
+import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const organizationSchema = z.object({
   name: z.string(),
@@ -38,7 +41,56 @@ export const userSchema = z.object({
   has_password_set: z.boolean(),
   organizations: z.array(organizationSchema),
   super_user: z.boolean().optional(),
+  global_readonly_super_user: z.boolean().optional(),
 });
+
+/** `null` empties it, as an empty text does. */
+const metadataText = z.string().max(255).nullish().transform((text) => text === null ? "" : text);
+
+/** What others see of a person. */
+const strangerSchema = z.object({ anonymous: z.literal(false), username: z.string(), avatar: avatarSchema });
+
+/** The whole account, for its owner. @param actor the person, under the name that it has by now */
+export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof userSchema>> {
+  const { user, prompts, logins } = await viewProfile(deps, actor);
+  const organizations = await listOrganizationsOf(deps, user);
+  const superuser = isSuperuser(deps.config, actor);
+  return {
+    anonymous: false,
+    username: user.username,
+    avatar: avatar("user", user.username, visibleEmail(user)),
+    can_create_repo: superuser || !isRestrictedUser(deps.config, actor),
+    is_me: true,
+    verified: user.verified,
+    email: visibleEmail(user),
+    logins: logins.map(({ service, ident, metadataJson }) => ({
+      service,
+      service_identifier: ident,
+      metadata: JSON.parse(metadataJson || "{}"),
+    })),
+    invoice_email: user.invoiceEmail,
+    invoice_email_address: user.invoiceEmailAddress,
+    preferred_namespace: false,
+    tag_expiration_s: user.tagExpirationS,
+    prompts: [...prompts],
+    company: user.company,
+    family_name: user.familyName,
+    given_name: user.givenName,
+    location: user.location,
+    is_free_account: false,
+    has_password_set: user.hasPassword,
+    organizations: organizations.map((organization) => ({
+      name: organization.name,
+      avatar: avatar("org", organization.name, visibleEmail(organization)),
+      can_create_repo: organization.role !== "member",
+      public: deps.config.PUBLIC_NAMESPACES.includes(organization.name),
+      is_org_admin: organization.role === "admin",
+      preferred_namespace: false,
+    })),
+    ...(superuser ? { super_user: true } : {}),
+    ...(isGlobalReadonlySuperuser(deps.config, actor) ? { global_readonly_super_user: true } : {}),
+  };
+}
 
 export const userRoutes: readonly Route[] = [
   defineRoute({
@@ -54,39 +106,86 @@ export const userRoutes: readonly Route[] = [
         // Tells the page that being anonymous is normal here, not that a session has ended.
         throw new AppError("unauthenticated", "Requires authentication", { session_required: false });
       }
-      const person = requirePerson(actor, "user:read");
-      const user = await findUser(deps, person.username);
-      const organizations = await listOrganizationsOf(deps, person);
-      const superuser = isSuperuser(deps.config, actor);
-      const view: z.infer<typeof userSchema> = {
+      return reply(await userView(deps, actor));
+    },
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/user/",
+    operationId: "changeUserDetails",
+    summary: "Changes the own account. A new password ends all sessions but the one that answers.",
+    scope: "user:admin",
+    body: z.object({
+      password: z.string().optional(),
+      email: z.string().optional().meta({
+        description: "Counts once it is confirmed, where mails are sent.",
+      }),
+      invoice_email: z.boolean().optional(),
+      invoice_email_address: metadataText,
+      tag_expiration_s: z.int().min(0).optional().meta({
+        description: "One of TAG_EXPIRATION_OPTIONS, seconds.",
+      }),
+      username: z.string().optional(),
+      given_name: metadataText,
+      family_name: metadataText,
+      company: metadataText,
+      location: metadataText,
+    }),
+    responses: { 200: userSchema },
+    freshLogin: true,
+    async handle({ deps, actor, body, setSession }) {
+      const person = requirePerson(actor, "user:admin");
+      const { username, newUuid } = await changeProfile(deps, actor, {
+        password: body.password,
+        email: body.email,
+        invoiceEmail: body.invoice_email,
+        invoiceEmailAddress: body.invoice_email_address,
+        tagExpirationS: body.tag_expiration_s,
+        username: body.username,
+        givenName: body.given_name,
+        familyName: body.family_name,
+        company: body.company,
+        location: body.location,
+      });
+      const view = await userView(deps, { ...person, username });
+      // A script's token outlives the password; only browsers have sessions.
+      if (newUuid === undefined || person.via === "oauth") return reply(view);
+      const session = startUserSession(newUuid, deps.now());
+      setSession(session);
+      return reply(view, 200, { "X-Next-CSRF-Token": session.csrfToken });
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/user/",
+    operationId: "deleteCurrentUser",
+    summary: "Deletes the own account: its name is free at once, its content goes in the background.",
+    scope: "user:admin",
+    responses: { 204: null },
+    freshLogin: true,
+    async handle({ deps, actor, setSession }) {
+      const { username, via } = requirePerson(actor, "user:admin");
+      if (deps.config.AUTHENTICATION_TYPE !== "Database") throw new AppError("feature_disabled", "Not Found");
+      await deleteUser(deps, actor, username);
+      if (via !== "oauth") setSession(startSession(deps.now()));
+      return NO_CONTENT;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/users/{username}",
+    operationId: "getUserInformation",
+    summary: "A person, as others see them.",
+    responses: { 200: z.union([userSchema, strangerSchema]) },
+    async handle({ deps, actor, params }) {
+      const user = await findUser(deps, params.username);
+      if (actor.kind === "user" && actor.id === user.id && hasScope(actor, "user:admin")) {
+        return reply(await userView(deps, actor));
+      }
+      const view: z.infer<typeof strangerSchema> = {
         anonymous: false,
         username: user.username,
         avatar: avatar("user", user.username, visibleEmail(user)),
-        can_create_repo: superuser || !isRestrictedUser(deps.config, actor),
-        is_me: true,
-        verified: user.verified,
-        email: visibleEmail(user),
-        logins: [],
-        invoice_email: user.invoiceEmail,
-        invoice_email_address: user.invoiceEmailAddress,
-        preferred_namespace: false,
-        tag_expiration_s: user.tagExpirationS,
-        prompts: [],
-        company: user.company,
-        family_name: user.familyName,
-        given_name: user.givenName,
-        location: user.location,
-        is_free_account: false,
-        has_password_set: user.hasPassword,
-        organizations: organizations.map((organization) => ({
-          name: organization.name,
-          avatar: avatar("org", organization.name, visibleEmail(organization)),
-          can_create_repo: organization.role !== "member",
-          public: deps.config.PUBLIC_NAMESPACES.includes(organization.name),
-          is_org_admin: organization.role === "admin",
-          preferred_namespace: false,
-        })),
-        ...(superuser ? { super_user: true } : {}),
       };
       return reply(view);
     },

@@ -1,3 +1,4 @@
+import type { Origin } from "../../domain/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   type RegistryAction,
@@ -39,6 +40,15 @@ export function requireToken(deps: Deps, request: RegistryRequest): Promise<Regi
   }
   return verifyRegistryToken(deps, header.slice(7).trim());
 }
+
+/** Where the request came from, for the action log. */
+export function originOf(request: RegistryRequest): Origin {
+  const ip = request.clientAddress;
+  const userAgent = request.raw.headers.get("user-agent");
+  return userAgent === null ? { ip } : { ip, userAgent: userAgent.slice(0, USER_AGENT_MAX_CHARS) };
+}
+
+const USER_AGENT_MAX_CHARS = 512;
 
 /** Reads a name by the site's rules. @throws {AppError} `name_invalid` */
 export function readRepositoryName({ config }: Pick<Deps, "config">, text: string): RepositoryName {

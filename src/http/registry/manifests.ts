@@ -1,19 +1,26 @@
 import type { Deps } from "../../domain/deps.ts";
 import type { Found, FoundManifest, ManifestLookup } from "../../domain/manifest_lookup.ts";
+import type { RepositoryActor } from "../../domain/action_log.ts";
 import { putManifest } from "../../domain/manifests.ts";
+import { type AuditedFailure, isAudited, recordFailure, recordPull } from "../../domain/pulls.ts";
+import { performerOf } from "../../domain/registry_tokens.ts";
 import { deleteManifest, deleteTag, tagIsInHistory } from "../../domain/tags.ts";
 import { AppError } from "../../lib/errors.ts";
 import { MANIFEST_MAX_BYTES, manifestTooLarge, parseManifest } from "../../oci/manifest.ts";
 import { isIndexMediaType } from "../../oci/media_types.ts";
 import { parseReference, parseTagName, type Reference, type RepositoryName } from "../../oci/reference.ts";
 import {
+  type Access,
   namespaceDisabled,
   nameUnknown,
+  originOf,
   queryOf,
+  readRepositoryName,
   refuseWhenPushesDisabled,
   type RegistryRequest,
   requireGrant,
   requireRepository,
+  requireToken,
 } from "./base.ts";
 import { statusOf } from "./errors.ts";
 import type { RouteOf } from "./route.ts";
@@ -28,11 +35,40 @@ const TAGS_MAX = 100;
 export function handleManifest(deps: ManifestDeps, request: ManifestRequest): Promise<Response> {
   switch (request.raw.method) {
     case "PUT":
-      return put(deps, request);
+      return audited(deps, request, "push_repo_failed", put(deps, request));
     case "DELETE":
-      return remove(deps, request);
+      return audited(deps, request, "delete_tag_failed", remove(deps, request));
     default:
-      return get(deps, request);
+      return audited(deps, request, "pull_repo_failed", get(deps, request));
+  }
+}
+
+/** `work`; what it refuses to somebody with a good token is recorded where the site wants that. */
+function audited(
+  deps: ManifestDeps,
+  request: ManifestRequest,
+  kind: AuditedFailure,
+  work: Promise<Response>,
+): Promise<Response> {
+  if (!isAudited(deps.config, kind)) return work;
+  return work.catch(async (error) => {
+    const { name, reference } = request.route;
+    const token = await requireToken(deps, request).catch(() => undefined);
+    const asked = token && tolerant(() => readRepositoryName(deps, name));
+    if (token !== undefined && asked !== undefined) {
+      const actor = performerOf(token, originOf(request));
+      const what = { repository: asked, reference: tolerant(() => parseReference(reference)) };
+      await recordFailure(deps, kind, what, { actor, error });
+    }
+    throw error;
+  });
+}
+
+function tolerant<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
   }
 }
 
@@ -42,16 +78,18 @@ export function handleManifest(deps: ManifestDeps, request: ManifestRequest): Pr
  */
 async function get(deps: ManifestDeps, request: ManifestRequest): Promise<Response> {
   const { route, raw } = request;
-  const { repository } = await requireGrant(deps, request, route.name, "pull");
+  const { token, repository } = await requireGrant(deps, request, route.name, "pull");
   const reference = parseReference(route.reference);
   const label = reference.kind === "tag" ? "tag" : "manifest";
   try {
-    const found = await deps.lookup.find(repository, reference);
-    let manifest = await presentManifest(deps, route.name, found, reference);
+    const found = await present(deps, route.name, await deps.lookup.find(repository, reference), reference);
+    let { manifest } = found;
     if (reference.kind === "tag") {
       manifest = await acceptable(deps, repository, manifest, raw.headers.get("accept"));
     }
     const response = await manifestResponse(deps, raw, manifest);
+    const room = recordPull(deps, { token, repository, found, reference, origin: originOf(request) });
+    if (room !== undefined) await room;
     deps.metrics.imagePulls.labels("v2", label, "200").inc();
     return response;
   } catch (error) {
@@ -92,15 +130,17 @@ function matches(ifNoneMatch: string, etag: string): boolean {
   });
 }
 
-async function presentManifest(
+type Present = Found & { readonly manifest: FoundManifest };
+
+async function present(
   deps: ManifestDeps,
   name: string,
   found: Found | undefined,
   reference: Reference,
-): Promise<FoundManifest> {
+): Promise<Present> {
   if (found === undefined) throw nameUnknown(name);
   if (!found.namespaceEnabled) throw namespaceDisabled(name.split("/", 1)[0] as string);
-  if (found.manifest !== undefined) return found.manifest;
+  if (found.manifest !== undefined) return found as Present;
   if (reference.kind === "tag" && await tagIsInHistory(deps, found.repositoryId, reference.tag)) {
     throw new AppError("tag_expired", `tag ${reference.tag} was deleted or has expired`, {
       tag: reference.tag,
@@ -147,14 +187,20 @@ async function acceptable(
  */
 async function put(deps: ManifestDeps, request: ManifestRequest): Promise<Response> {
   const { route, raw } = request;
-  const { repository } = await requireRepository(deps, request, route.name, "push");
+  const access = await requireRepository(deps, request, route.name, "push");
+  const { repository } = access;
   refuseWhenPushesDisabled(deps);
   try {
     const reference = parseReference(route.reference);
     const tags = reference.kind === "digest" ? tagParameters(request) : [];
     const bytes = await readBody(raw);
     const contentType = raw.headers.get("content-type");
-    const stored = await putManifest(deps, repository.id, { bytes, contentType, reference, tags });
+    const stored = await putManifest(
+      deps,
+      repository.id,
+      { bytes, contentType, reference, tags },
+      actorIn(request, access),
+    );
     deps.metrics.imagePushes.labels("v2", "201", stored.manifest.mediaType).inc();
 
     const headers = new Headers({
@@ -215,11 +261,18 @@ async function readBody(raw: Request): Promise<Uint8Array> {
 
 /** By tag: that tag ends. By digest: the manifest is gone with all of its tags. 202 either way. */
 async function remove(deps: ManifestDeps, request: ManifestRequest): Promise<Response> {
-  const { repository } = await requireRepository(deps, request, request.route.name, "push");
+  const access = await requireRepository(deps, request, request.route.name, "push");
+  const { id } = access.repository;
+  const by = actorIn(request, access);
   const reference = parseReference(request.route.reference);
   const removed = reference.kind === "tag"
-    ? await deleteTag(deps, repository.id, reference.tag)
-    : await deleteManifest(deps, repository.id, reference.digest) !== undefined;
+    ? await deleteTag(deps, id, reference.tag, by)
+    : await deleteManifest(deps, id, reference.digest, by) !== undefined;
   if (!removed) throw manifestUnknown(reference);
   return new Response(null, { status: 202 });
+}
+
+/** Whom the action log names. */
+function actorIn(request: ManifestRequest, { token, repository }: Access): RepositoryActor {
+  return { actor: performerOf(token, originOf(request)), repository };
 }

@@ -1,12 +1,13 @@
 import { type Actor, ANONYMOUS } from "../../domain/access.ts";
 import { authenticateBasic } from "../../domain/credentials.ts";
 import type { Deps } from "../../domain/deps.ts";
+import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
 import { grantScope } from "../../domain/registry_grants.ts";
 import { parseRegistryScopes } from "../../domain/registry_scopes.ts";
 import { issueRegistryToken, type RegistryGrant } from "../../domain/registry_tokens.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseBasic } from "../basic_credentials.ts";
-import { queryOf, type RegistryRequest } from "./base.ts";
+import { originOf, queryOf, type RegistryRequest } from "./base.ts";
 import { errorResponse } from "./errors.ts";
 import type { RouteOf } from "./route.ts";
 
@@ -28,9 +29,13 @@ export async function handleToken(
     if (service.length > SERVICE_MAX_CHARS) {
       throw new AppError("invalid_request", "the service is not one of ours");
     }
-    const actor = await authenticate(deps, request.raw.headers.get("authorization"));
-    if (actor.kind === "anonymous" && query.getAll("scope").length === 0) {
+    const actor = await authenticate(deps, request);
+    const isLogin = query.getAll("scope").length === 0;
+    if (actor.kind === "anonymous" && isLogin) {
       throw new AppError("unauthenticated", "A valid username and password are required");
+    }
+    if (isLogin && (actor.kind === "user" || actor.kind === "robot")) {
+      await recordLogin(deps, actor, "v2auth");
     }
     const grants: RegistryGrant[] = [];
     // One after another: a client that asks for many must not take every database connection.
@@ -46,11 +51,19 @@ export async function handleToken(
 }
 
 /** @throws {AppError} `invalid_credentials` for anything but readable, right Basic credentials */
-async function authenticate(deps: Deps, header: string | null): Promise<Actor> {
-  if (header === null) return ANONYMOUS;
+async function authenticate(deps: Deps, request: RegistryRequest): Promise<Actor> {
+  const origin = originOf(request);
+  const header = request.raw.headers.get("authorization");
+  if (header === null) return { ...ANONYMOUS, origin };
   const credentials = parseBasic(header);
   if (credentials === undefined) {
     throw new AppError("invalid_credentials", "The Authorization header holds no readable Basic credentials");
   }
-  return await authenticateBasic(deps, credentials.username, credentials.password);
+  const { username, password } = credentials;
+  try {
+    return { ...await authenticateBasic(deps, username, password), origin };
+  } catch (error) {
+    await recordLoginFailure(deps, { username, type: "v2auth", origin, error });
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
 import { clientConfig } from "./client_config.ts";
+import { mailLinkRoutes } from "./mail_links.ts";
 
 /** What browsers need besides the API and the pages: how the site is set up, and the CSRF token of their session. */
 export function webRoutes(deps: Deps): Hono {
@@ -21,5 +22,5 @@ export function webRoutes(deps: Deps): Hono {
     c.header("Cache-Control", "no-store");
     return c.json({ csrf_token: session.csrfToken });
   });
-  return app;
+  return app.route("/", mailLinkRoutes(deps));
 }

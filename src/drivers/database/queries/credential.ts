@@ -75,6 +75,8 @@ export async function selectRobotCredential(
 /** An application token (user name `$app`) and its person. */
 export interface AppTokenRow {
   readonly tokenId: number;
+  readonly tokenUuid: string;
+  readonly title: string;
   readonly sealedSecret: string;
   /** Epoch milliseconds; null: never. */
   readonly expiresAtMs: number | null;
@@ -89,7 +91,7 @@ export interface AppTokenRow {
 /** @param tokenName its first 60 characters */
 export async function selectAppToken(sql: Sql, tokenName: string): Promise<AppTokenRow | undefined> {
   const [row] = await sql<AppTokenRow[]>`
-    select t.id as "tokenId", t.token_secret as "sealedSecret",
+    select t.id as "tokenId", t.uuid as "tokenUuid", t.title, t.token_secret as "sealedSecret",
       (extract(epoch from t.expiration) * 1000)::float8 as "expiresAtMs",
       (extract(epoch from t.last_accessed) * 1000)::float8 as "tokenLastAccessedMs",
       u.id, u.uuid, u.username, u.enabled, (extract(epoch from u.last_accessed) * 1000)::float8 as "lastAccessedMs"

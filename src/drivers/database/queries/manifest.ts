@@ -6,6 +6,7 @@ export interface LookupRow {
   /** Position in the question, from 0. */
   readonly ord: number;
   readonly repositoryId: number | null;
+  readonly namespaceId: number | null;
   readonly state: number | null;
   readonly namespaceEnabled: boolean | null;
   readonly kindId: number | null;
@@ -23,7 +24,7 @@ export interface LookupQuestion {
 }
 
 function lookupColumns(sql: Sql) {
-  return sql`q.ord::integer - 1 as ord, r.id as "repositoryId", r.state, r.enabled as "namespaceEnabled",
+  return sql`q.ord::integer - 1 as ord, r.id as "repositoryId", r.namespace_id as "namespaceId", r.state, r.enabled as "namespaceEnabled",
     r.kind_id as "kindId", m.id as "manifestId", m.digest, m.media_type_id as "mediaTypeId"`;
 }
 
@@ -36,7 +37,7 @@ function lookupRepositories(sql: Sql, { namespaces, names, references }: LookupQ
     unnest((select ${namespaces as string[]}::text[]), (select ${names as string[]}::text[]),
       (select ${references as string[]}::text[])) with ordinality as q (namespace, name, reference, ord)
     left join lateral (
-      select r.id, r.state, r.kind_id, n.enabled from "user" n join repository r on r.namespace_user_id = n.id
+      select r.id, n.id as namespace_id, r.state, r.kind_id, n.enabled from "user" n join repository r on r.namespace_user_id = n.id
       where n.username = q.namespace and r.name = q.name and r.state <> 3
       limit 1
     ) r on true`;
@@ -109,6 +110,12 @@ export function selectManifests(
     select m.id, m.digest, m.media_type_id as "mediaTypeId" from manifest m
     where m.repository_id = ${repositoryId} and m.digest = any(${digests as string[]}::text[])
       and ${visible(sql, nowMs)}`;
+}
+
+/** Undefined when it has gone. */
+export async function selectManifestDigest(sql: Sql, id: number): Promise<string | undefined> {
+  const [row] = await sql<{ digest: string }[]>`select digest from manifest where id = ${id}`;
+  return row?.digest;
 }
 
 /** Manifests that an index holds. */

@@ -51,14 +51,17 @@ export interface OauthTokenRow {
   readonly userUuid: string;
   readonly username: string;
   readonly userEnabled: boolean;
+  readonly clientId: string;
+  readonly application: string;
 }
 
 export async function selectOauthToken(sql: Sql, tokenName: string): Promise<OauthTokenRow | undefined> {
   const [row] = await sql<OauthTokenRow[]>`
     select t.id, t.token_code as "tokenHash", t.scope,
       (extract(epoch from t.expires_at) * 1000)::float8 as "expiresAtMs", u.id as "userId", u.uuid as "userUuid",
-      u.username, u.enabled as "userEnabled"
+      u.username, u.enabled as "userEnabled", a.client_id as "clientId", a.name as application
     from oauthaccesstoken t join "user" u on u.id = t.authorized_user_id
+      join oauthapplication a on a.id = t.application_id
     where t.token_name = ${tokenName} and not u.organization and not u.robot`;
   return row;
 }

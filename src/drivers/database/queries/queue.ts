@@ -21,6 +21,18 @@ export async function insertQueueItem(sql: Sql, item: NewQueueItem): Promise<num
   return row.id;
 }
 
+/** As {@link insertQueueItem}, for several at once: one statement. */
+export async function insertQueueItems(sql: Sql, items: readonly NewQueueItem[]): Promise<void> {
+  await sql`
+    insert into queueitem (queue_name, body, available_after, available, processing_expires, retries_remaining, state_id)
+    select item.name, item.body, to_timestamp(item.at_s) at time zone 'utc', true, null, item.retries,
+      gen_random_uuid()::text
+    from unnest(${items.map((item) => item.queueName)}::text[], ${items.map((item) => item.body)}::text[],
+      ${items.map((item) => item.nowMs / 1000)}::double precision[],
+      ${items.map((item) => item.retries)}::integer[]) with ordinality item (name, body, at_s, retries, nth)
+    order by item.nth`;
+}
+
 export interface ClaimedItem {
   readonly id: number;
   readonly queueName: string;
@@ -31,23 +43,31 @@ export interface ClaimedItem {
   readonly stateId: string;
 }
 
-/** Takes the oldest item of the queue that is free and due, or whose holder went silent; `undefined` without one. */
+/**
+ * Takes the item of the queue that has been due the longest and is free, or whose holder went silent; `undefined` without
+ * one. Found in the index `queueitem_due`, past those that others hold.
+ */
 export async function claimQueueItem(
   sql: Sql,
   { queue, nowMs, processingMs }: { queue: string; nowMs: number; processingMs: number },
 ): Promise<ClaimedItem | undefined> {
-  const now = new Date(nowMs).toISOString();
   const [row] = await sql<ClaimedItem[]>`
     update queueitem set available = false, retries_remaining = retries_remaining - 1,
       processing_expires = to_timestamp(${(nowMs + processingMs) / 1000}) at time zone 'utc',
       state_id = ${crypto.randomUUID()}
-    where id = (
-      select id from queueitem
-      where queue_name like ${likePrefix(queue)} and available_after <= ${now}::timestamp
-        and (available or processing_expires <= ${now}::timestamp) and retries_remaining > 0
-      order by id limit 1 for update skip locked)
+    where id = (${dueItem(sql, queue, nowMs)})
     returning id, queue_name as "queueName", body, retries_remaining as "retriesRemaining", state_id as "stateId"`;
   return row;
+}
+
+/** Id of the item that is to be taken next. */
+export function dueItem(sql: Sql, queue: string, nowMs: number) {
+  const now = new Date(nowMs).toISOString();
+  return sql`
+    select id from queueitem
+    where ${inQueue(sql, queue)} and available_after <= ${now}::timestamp
+      and (available or processing_expires <= ${now}::timestamp) and retries_remaining > 0
+    order by available_after, id limit 1 for update skip locked`;
 }
 
 /** The work is done. @returns false when another had taken it over meanwhile */
@@ -80,14 +100,46 @@ export async function releaseQueueItem(
     where id = ${id} and state_id = ${stateId}`;
 }
 
-/** Items of the queue that have no tries left, and are nobody's: for good. @returns how many */
-export async function deleteSpentQueueItems(sql: Sql, queue: string, nowMs: number): Promise<number> {
-  const result = await sql`
-    delete from queueitem where queue_name like ${likePrefix(queue)} and retries_remaining <= 0
-      and (available or processing_expires <= ${new Date(nowMs).toISOString()}::timestamp)`;
-  return result.count;
+/**
+ * Removes items of the queue that have no tries left and are nobody's: the holder of the last try went silent.
+ * @returns their bodies, at most `limit`
+ */
+export async function deleteSpentQueueItems(
+  sql: Sql,
+  queue: string,
+  { nowMs, limit }: { nowMs: number; limit: number },
+): Promise<string[]> {
+  const rows = await sql<{ body: string }[]>`
+    delete from queueitem where id in (
+      select id from queueitem where ${inQueue(sql, queue)} and retries_remaining <= 0
+        and (available or processing_expires <= ${new Date(nowMs).toISOString()}::timestamp)
+      limit ${limit} for update skip locked)
+    returning body`;
+  return rows.map((row) => row.body);
 }
 
-function likePrefix(queue: string): string {
-  return `${queue.replaceAll(/[\\%_]/g, (sign) => `\\${sign}`)}/%`;
+export interface QueueCount {
+  readonly queue: string;
+  /** Distinct queue names, as Quay counts: being worked on, due, and due without anybody working on that name. */
+  readonly locked: number;
+  readonly available: number;
+  readonly availableUnlocked: number;
 }
+
+/** Every queue that has items. Reads all of them. */
+export function countQueueItems(sql: Sql, nowMs: number): Promise<QueueCount[]> {
+  const now = new Date(nowMs).toISOString();
+  return sql<QueueCount[]>`
+    select split_part(queue_name, '/', 1) as queue, count(*) filter (where locked)::integer as locked,
+      count(*) filter (where due)::integer as available,
+      count(*) filter (where due and not locked)::integer as "availableUnlocked"
+    from (
+      select queue_name, bool_or(not available and processing_expires > ${now}::timestamp) as locked,
+        bool_or(available_after <= ${now}::timestamp and retries_remaining > 0
+          and (available or processing_expires <= ${now}::timestamp)) as due
+      from queueitem group by queue_name
+    ) names group by 1`;
+}
+
+/** As the indexes on the first part of the name have it. */
+const inQueue = (sql: Sql, queue: string) => sql`split_part(queue_name, '/', 1) = ${queue}`;

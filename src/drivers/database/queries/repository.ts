@@ -189,15 +189,48 @@ export function selectRepositories(
     order by r.name limit ${options.limit}`;
 }
 
-export function selectPublicRepositories(
+/** Whose eyes a list is for. */
+export interface RepositoryViewer {
+  /** Sees every repository. */
+  readonly all: boolean;
+  /** Null: only what is public. */
+  readonly userId: number | null;
+}
+
+/**
+ * A page of live repositories of enabled namespaces that the viewer may see, by id. Each way of seeing one is followed on
+ * its own, from where the page starts and no further than it needs, so that what others keep private costs nothing.
+ */
+export function selectVisibleRepositories(
   sql: Sql,
+  viewer: RepositoryViewer,
   options: { kind: "image" | "application"; afterId: number; limit: number },
 ): Promise<RepositoryRow[]> {
-  return sql<RepositoryRow[]>`
-    select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken" from ${
-    repositoryTables(sql)
+  const { userId } = viewer;
+  const from = (which: ReturnType<typeof repositoryTables>) =>
+    sql`(
+    select r.id from repository r join "user" n on n.id = r.namespace_user_id and n.enabled
+    where r.id > ${options.afterId} and r.state <> 3
+      and r.kind_id = (select id from repositorykind where name = ${options.kind}) ${which}
+    order by r.id limit ${options.limit})`;
+  const publicOnes = sql`and r.visibility_id = (select id from visibility where name = 'public')`;
+  const own = viewer.all || userId === null ? sql`` : sql`
+    union ${
+    from(sql`and r.namespace_user_id in (
+      select ${userId}::integer
+      union select t.organization_id from teammember m join team t on t.id = m.team_id
+        join teamrole on teamrole.id = t.role_id and teamrole.name = 'admin' where m.user_id = ${userId})`)
   }
-    where v.name = 'public' and r.id > ${options.afterId} and k.name = ${options.kind}
-      and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} and n.enabled
+    union ${
+    from(sql`and r.id in (
+      select p.repository_id from repositorypermission p where p.user_id = ${userId}
+      union select p.repository_id from repositorypermission p join teammember m on m.team_id = p.team_id
+        where m.user_id = ${userId})`)
+  }`;
+  return sql<RepositoryRow[]>`
+    select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken"
+    from (${from(viewer.all ? sql`` : publicOnes)} ${own}) page join ${
+    repositoryTables(sql)
+  } on r.id = page.id
     order by r.id limit ${options.limit}`;
 }

@@ -82,3 +82,32 @@ export function selectGrantsOfUser(
     where p.user_id = ${userId} and r.state <> 3
     order by r.name`;
 }
+
+/** Repositories on which a team has a permission, by name. */
+export function selectGrantsOfTeam(
+  sql: Sql,
+  teamId: number,
+): Promise<{ repository: string; isPublic: boolean; role: RepositoryRole }[]> {
+  return sql<{ repository: string; isPublic: boolean; role: RepositoryRole }[]>`
+    select r.name as repository, v.name = 'public' as "isPublic", role.name as role
+    from repositorypermission p join repository r on r.id = p.repository_id
+      join visibility v on v.id = r.visibility_id join role on role.id = p.role_id
+    where p.team_id = ${teamId} and r.state <> 3
+    order by r.name`;
+}
+
+/** Every role that the user has on the repository: directly and by teams. Who owns or administers the namespace is not asked. */
+export async function selectRolesOfUser(
+  sql: Sql,
+  repositoryId: number,
+  userId: number,
+): Promise<RepositoryRole[]> {
+  const rows = await sql<{ role: RepositoryRole }[]>`
+    select role.name as role from repositorypermission p join role on role.id = p.role_id
+    where p.repository_id = ${repositoryId} and p.user_id = ${userId}
+    union all
+    select role.name from repositorypermission p join role on role.id = p.role_id
+      join teammember m on m.team_id = p.team_id and m.user_id = ${userId}
+    where p.repository_id = ${repositoryId}`;
+  return rows.map((row) => row.role);
+}

@@ -50,17 +50,18 @@ export async function insertServiceKey(
     jwk: string;
     metadata: string;
     nowMs: number;
-    expiresAtMs: number;
-    approvalId: number;
+    /** Null: never. */
+    expiresAtMs: number | null;
+    /** Null: somebody has to look at it first. */
+    approvalId: number | null;
   },
 ): Promise<boolean> {
   const rows = await sql`
     insert into servicekey (name, kid, service, jwk, metadata, created_date, expiration_date, rotation_duration,
       approval_id)
     values (${key.name}, ${key.kid}, ${key.service}, ${key.jwk}, ${key.metadata},
-      to_timestamp(${key.nowMs / 1000}) at time zone 'utc', to_timestamp(${
-    key.expiresAtMs / 1000
-  }) at time zone 'utc',
+      to_timestamp(${key.nowMs / 1000}) at time zone 'utc',
+      to_timestamp(${key.expiresAtMs === null ? null : key.expiresAtMs / 1000}::float8) at time zone 'utc',
       null, ${key.approvalId})
     on conflict (kid) do nothing returning id`;
   return rows.length > 0;

@@ -67,12 +67,15 @@ export function selectLastModified(
     ) t`;
 }
 
-/** How much each repository is used, as a worker counts it; those not counted yet are left out. */
+/** How often each repository was used in the last week, by the days counted; those that were not are left out. */
 export function selectPopularity(
   sql: Sql,
   repositoryIds: readonly number[],
+  nowMs: number,
 ): Promise<{ id: number; score: number }[]> {
   return sql<{ id: number; score: number }[]>`
-    select repository_id as id, score from repositorysearchscore
-    where repository_id = any(${repositoryIds as number[]}::integer[])`;
+    select repository_id as id, sum(count)::float8 as score from repositoryactioncount
+    where repository_id = any(${repositoryIds as number[]}::integer[])
+      and date >= (to_timestamp(${nowMs / 1000}) at time zone 'utc')::date - 7
+    group by repository_id`;
 }

@@ -123,8 +123,11 @@ export async function insertTag(
       ${row.reversion}, (select id from tagkind where name = 'tag'))`;
 }
 
+/** Sets a tag's end, or takes it away. Whoever was told of the old end will be told of the new one. */
 export async function updateTagEnd(sql: Sql, id: number, endMs: number | null): Promise<void> {
-  await sql`update tag set lifetime_end_ms = ${endMs} where id = ${id}`;
+  await sql`
+    with told as (delete from tagnotificationsuccess where tag_id = ${id})
+    update tag set lifetime_end_ms = ${endMs} where id = ${id}`;
 }
 
 /** Prolongs the live hidden tag of a manifest, never shortening it. @returns whether there was one */

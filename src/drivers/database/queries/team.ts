@@ -125,6 +125,16 @@ export async function countOrganizationAdmins(sql: Sql, organizationId: number):
   return row?.admins ?? 0;
 }
 
+/** Names of the enabled people in its admin teams. */
+export async function selectOrganizationAdmins(sql: Sql, organizationId: number): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select distinct u.username as name
+    from team t join teamrole on teamrole.id = t.role_id and teamrole.name = 'admin'
+      join teammember m on m.team_id = t.id join "user" u on u.id = m.user_id and u.enabled and not u.robot
+    where t.organization_id = ${organizationId} order by u.username`;
+  return rows.map((row) => row.name);
+}
+
 /** Whether the user is in an admin team of the organization. */
 export async function isOrganizationAdmin(
   sql: Sql,
@@ -151,6 +161,21 @@ export async function isOrganizationMember(
   return row?.member === true;
 }
 
+/** Whether the user is in that team of that organization. */
+export async function isTeamMember(
+  sql: Sql,
+  organization: string,
+  team: string,
+  userId: number,
+): Promise<boolean> {
+  const [row] = await sql<{ member: boolean }[]>`
+    select exists (
+      select from "user" o join team t on t.organization_id = o.id and t.name = ${team}
+        join teammember m on m.team_id = t.id and m.user_id = ${userId}
+      where o.username = ${organization} and o.organization) as member`;
+  return row?.member === true;
+}
+
 /** Of `userIds`, those in any team of the organization. */
 export async function selectMembersAmong(
   sql: Sql,
@@ -163,6 +188,14 @@ export async function selectMembersAmong(
   return new Set(rows.map((row) => row.id));
 }
 
+/** As {@link lockOrganization} for every organization in whose teams the user is, in one order for everybody. */
+export async function lockOrganizationsOf(sql: Sql, userId: number): Promise<void> {
+  await sql`
+    select id from "user" where id in (
+      select t.organization_id from teammember m join team t on t.id = m.team_id where m.user_id = ${userId})
+    order by id for no key update`;
+}
+
 /** Names of the organizations whose only administrator the user is. */
 export async function selectSolelyAdministered(sql: Sql, userId: number): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`
@@ -170,7 +203,10 @@ export async function selectSolelyAdministered(sql: Sql, userId: number): Promis
     from "user" o join team t on t.organization_id = o.id
       join teamrole on teamrole.id = t.role_id and teamrole.name = 'admin'
       join teammember m on m.team_id = t.id join "user" u on u.id = m.user_id and u.enabled and not u.robot
-    where o.enabled group by o.id, o.username
+    where o.enabled and o.id in (
+      select mine.organization_id from teammember member join team mine on mine.id = member.team_id
+      where member.user_id = ${userId})
+    group by o.id, o.username
     having count(distinct u.id) = 1 and bool_or(u.id = ${userId}) order by o.username`;
   return rows.map((row) => row.name);
 }

@@ -23,7 +23,8 @@ export interface UserRow {
   readonly lastAccessedMs: number | null;
 }
 
-function columns(sql: Sql) {
+/** What a {@link UserRow} is made of. */
+export function accountColumns(sql: Sql) {
   return sql`
     id, uuid, username, email, verified, organization, robot, enabled, password_hash is not null as "hasPassword",
     invoice_email as "invoiceEmail", invoice_email_address as "invoiceEmailAddress",
@@ -34,32 +35,32 @@ function columns(sql: Sql) {
 
 /** Who owns the name, person, organization or robot: they share one space of names. */
 export async function selectAccount(sql: Sql, username: string): Promise<UserRow | undefined> {
-  const [row] = await sql<UserRow[]>`select ${columns(sql)} from "user" where username = ${username}`;
+  const [row] = await sql<UserRow[]>`select ${accountColumns(sql)} from "user" where username = ${username}`;
   return row;
 }
 
 export async function selectUserById(sql: Sql, id: number): Promise<UserRow | undefined> {
-  const [row] = await sql<UserRow[]>`select ${columns(sql)} from "user" where id = ${id}`;
+  const [row] = await sql<UserRow[]>`select ${accountColumns(sql)} from "user" where id = ${id}`;
   return row;
 }
 
 /** The person whose sessions carry `uuid`. */
 export async function selectUserByUuid(sql: Sql, uuid: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select ${columns(sql)} from "user" where uuid = ${uuid} and not organization and not robot`;
+    select ${accountColumns(sql)} from "user" where uuid = ${uuid} and not organization and not robot`;
   return row;
 }
 
 export async function selectAccountByEmail(sql: Sql, email: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select ${columns(sql)} from "user" where lower(email) = lower(${email}) order by id limit 1`;
+    select ${accountColumns(sql)} from "user" where lower(email) = lower(${email}) order by id limit 1`;
   return row;
 }
 
 /** A person or organization that may own repositories. */
 export async function selectNamespace(sql: Sql, username: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select ${columns(sql)} from "user" where username = ${username} and not robot`;
+    select ${accountColumns(sql)} from "user" where username = ${username} and not robot`;
   return row;
 }
 
@@ -112,6 +113,51 @@ export async function rotateUserUuid(sql: Sql, id: number): Promise<void> {
   await sql`update "user" set uuid = ${crypto.randomUUID()} where id = ${id}`;
 }
 
+/** Settings of a person or an organization; null empties one, undefined leaves it. */
+export interface AccountSettings {
+  readonly invoiceEmail?: boolean | undefined;
+  readonly invoiceEmailAddress?: string | null | undefined;
+  readonly tagExpirationS?: number | undefined;
+  readonly givenName?: string | null | undefined;
+  readonly familyName?: string | null | undefined;
+  readonly company?: string | null | undefined;
+  readonly location?: string | null | undefined;
+}
+
+/** Changes what is given. */
+export async function updateAccountSettings(sql: Sql, id: number, settings: AccountSettings): Promise<void> {
+  const columns = {
+    invoice_email: settings.invoiceEmail,
+    invoice_email_address: settings.invoiceEmailAddress,
+    removed_tag_expiration_s: settings.tagExpirationS,
+    given_name: settings.givenName,
+    family_name: settings.familyName,
+    company: settings.company,
+    location: settings.location,
+  };
+  const given = Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
+  if (Object.keys(given).length > 0) await sql`update "user" set ${sql(given)} where id = ${id}`;
+}
+
+/** @param verified whether the address is known to be the account's @throws a unique violation when it is somebody's */
+export async function updateAccountEmail(
+  sql: Sql,
+  id: number,
+  email: string,
+  verified: boolean,
+): Promise<void> {
+  await sql`update "user" set email = ${email}, verified = ${verified} where id = ${id}`;
+}
+
+export async function updateVerified(sql: Sql, id: number): Promise<void> {
+  await sql`update "user" set verified = true where id = ${id}`;
+}
+
+/** Takes back an account that nobody could use yet. */
+export async function deleteUnverifiedAccount(sql: Sql, id: number): Promise<void> {
+  await sql`delete from "user" where id = ${id} and not verified`;
+}
+
 export async function updateAccountEnabled(sql: Sql, id: number, enabled: boolean): Promise<void> {
   await sql`update "user" set enabled = ${enabled} where id = ${id}`;
 }
@@ -122,7 +168,7 @@ export function selectAccounts(
   options: { kind: "user" | "organization"; afterName: string; limit: number },
 ): Promise<UserRow[]> {
   return sql<UserRow[]>`
-    select ${columns(sql)} from "user"
+    select ${accountColumns(sql)} from "user"
     where not robot and organization = ${options.kind === "organization"} and username > ${options.afterName}
     order by username limit ${options.limit}`;
 }

@@ -1,0 +1,23 @@
+import { AppError } from "../lib/errors.ts";
+import type { Actor } from "./access.ts";
+import { logAction } from "./action_log.ts";
+import { byPassword, type CredentialDeps } from "./credentials.ts";
+import { requirePerson } from "./rights.ts";
+import { encryptPassword } from "./secrets.ts";
+
+/**
+ * The person's password in a form for clients' configuration files: it works in place of the password and tells nobody
+ * what that is.
+ * @throws {AppError} `invalid_request` for a wrong password, `too_many_attempts`, `unauthenticated`, `insufficient_scope`
+ */
+export async function makeClientKey(deps: CredentialDeps, actor: Actor, password: string): Promise<string> {
+  const { id, username } = requirePerson(actor, "user:admin");
+  try {
+    await byPassword(deps, username, password, { plainAllowed: true });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "invalid_credentials") throw error;
+    throw new AppError("invalid_request", error.publicMessage, {}, { cause: error });
+  }
+  await logAction(deps, actor, { kind: "user_generate_client_key", namespaceId: id, metadata: { username } });
+  return encryptPassword(deps.config, password);
+}

@@ -1,0 +1,44 @@
+/** The registry as a whole, as superusers look at it. */
+import { type AppTokenListing, selectAllAppTokens } from "../drivers/database/queries/app_token_list.ts";
+import { CHANGELOG } from "../lib/changelog.ts";
+import type { Actor } from "./access.ts";
+import type { Deps } from "./deps.ts";
+import { AppError } from "../lib/errors.ts";
+import { requireSuperuser, requireSuperuserOrReader } from "./rights.ts";
+
+export type { AppTokenListing };
+
+const DAY_MS = 86_400_000;
+/** So close to its end a token counts as expiring (Quay's own measure). */
+const EXPIRING_MS = 2 * 7 * DAY_MS;
+const MOST_TOKENS = 10_000;
+
+/** What each version brought, in Markdown. @param actor a superuser */
+export function readChangelog(deps: Pick<Deps, "config">, actor: Actor): string {
+  requireSuperuser(deps.config, actor);
+  return CHANGELOG;
+}
+
+/** Whether the registry has been set up. @param actor a superuser or a global read-only superuser */
+export function registryStatus(deps: Pick<Deps, "config">, actor: Actor): "ready" | "setup-incomplete" {
+  requireSuperuserOrReader(deps.config, actor);
+  return deps.config.SETUP_COMPLETE ? "ready" : "setup-incomplete";
+}
+
+/**
+ * App-specific tokens of everybody, without their codes.
+ * @param actor a superuser or a global read-only superuser
+ * @param expiring only those that end within two weeks
+ * @throws {AppError} `feature_disabled` without `FEATURE_APP_SPECIFIC_TOKENS`
+ */
+export async function listAllAppTokens(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  { expiring }: { expiring: boolean },
+): Promise<AppTokenListing[]> {
+  if (!deps.config.FEATURE_APP_SPECIFIC_TOKENS) throw new AppError("feature_disabled", "Not Found");
+  requireSuperuserOrReader(deps.config, actor);
+  const nowMs = deps.now();
+  const expiringBeforeMs = expiring ? nowMs + EXPIRING_MS : undefined;
+  return await selectAllAppTokens(deps.sql, { nowMs, expiringBeforeMs, limit: MOST_TOKENS });
+}

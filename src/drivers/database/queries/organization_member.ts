@@ -1,0 +1,82 @@
+import type { Sql } from "../postgres.ts";
+
+/** Somebody who has to do with an organization, and where. */
+export interface OrganizationPerson {
+  readonly id: number;
+  readonly name: string;
+  readonly email: string;
+  readonly isRobot: boolean;
+  /** Names of its teams, sorted. */
+  readonly teams: string[];
+  /** Names of its repositories on which the account has a permission of its own, sorted. */
+  readonly repositories: string[];
+}
+
+function reach(sql: Sql, organizationId: number) {
+  return sql`
+    u.id, u.username as name, u.email, u.robot as "isRobot",
+    array(select t.name from teammember m join team t on t.id = m.team_id
+      where m.user_id = u.id and t.organization_id = ${organizationId} order by t.name) as teams,
+    array(select r.name from repositorypermission p join repository r on r.id = p.repository_id
+      where p.user_id = u.id and r.namespace_user_id = ${organizationId} and r.state <> 3
+      order by r.name) as repositories`;
+}
+
+/** The people in its teams, by name. */
+export function selectOrganizationMembers(sql: Sql, organizationId: number): Promise<OrganizationPerson[]> {
+  return sql<OrganizationPerson[]>`
+    select ${reach(sql, organizationId)} from "user" u
+    where not u.robot and u.id in (
+      select m.user_id from teammember m join team t on t.id = m.team_id where t.organization_id = ${organizationId})
+    order by u.username`;
+}
+
+/** People and robots who are in none of its teams and have a permission on one of its repositories, by name. */
+export function selectCollaborators(sql: Sql, organizationId: number): Promise<OrganizationPerson[]> {
+  return sql<OrganizationPerson[]>`
+    select ${reach(sql, organizationId)} from "user" u
+    where u.id in (
+        select p.user_id from repository r join repositorypermission p on p.repository_id = r.id
+        where r.namespace_user_id = ${organizationId} and r.state <> 3)
+      and not exists (
+        select from teammember m join team t on t.id = m.team_id
+        where m.user_id = u.id and t.organization_id = ${organizationId})
+    order by u.username`;
+}
+
+/** One account, whether it has anything there or not. */
+export async function selectOrganizationPerson(
+  sql: Sql,
+  organizationId: number,
+  username: string,
+): Promise<OrganizationPerson | undefined> {
+  const [row] = await sql<OrganizationPerson[]>`
+    select ${reach(sql, organizationId)} from "user" u where u.username = ${username} and not u.organization`;
+  return row;
+}
+
+/** What each of these accounts has in that namespace. */
+export function selectReachOf(
+  sql: Sql,
+  namespaceId: number,
+  accountIds: readonly number[],
+): Promise<OrganizationPerson[]> {
+  return sql<OrganizationPerson[]>`
+    select ${reach(sql, namespaceId)} from "user" u where u.id = any(${[...accountIds]}::integer[])`;
+}
+
+/** Takes the person out of the organization's teams and repositories. @returns the teams that it was in */
+export async function deleteOrganizationMember(
+  sql: Sql,
+  organizationId: number,
+  userId: number,
+): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    with permissions as (
+      delete from repositorypermission p using repository r
+      where r.id = p.repository_id and r.namespace_user_id = ${organizationId} and p.user_id = ${userId})
+    delete from teammember m using team t
+    where t.id = m.team_id and t.organization_id = ${organizationId} and m.user_id = ${userId}
+    returning t.name`;
+  return rows.map((row) => row.name).sort();
+}

@@ -1,0 +1,95 @@
+import type { Sql } from "../postgres.ts";
+import { repositoryColumns, type RepositoryRow, repositoryTables } from "./repository.ts";
+import { endOfPrefix } from "./prefix.ts";
+
+/** Whose eyes a search is for. */
+export interface SearchViewer {
+  /** Sees every repository. */
+  readonly all: boolean;
+  /** Null: only what is public. */
+  readonly userId: number | null;
+}
+
+export interface RepositoryQuery {
+  /** The beginning of the namespace's name; empty: any. */
+  readonly namespace: string;
+  /** A part of the name or of the description; of one or two letters only the beginning of the name. Lower case. */
+  readonly word: string;
+}
+
+/**
+ * Of each way in which a repository can be the viewer's to see, so many matches at most are ranked. More than any page
+ * shows: pages end after some hundred results.
+ */
+const CANDIDATES = 1000;
+const SHORTEST_TRIGRAM = 3;
+
+/**
+ * Live repositories that match and that the viewer may see, the best first: the exact name, names that begin so, names
+ * that hold it, then descriptions; among equals the more used. Nothing else is looked at after `offset + limit`, and the
+ * number of matches that are not the viewer's has no influence on the answer.
+ */
+export function searchRepositories(
+  sql: Sql,
+  viewer: SearchViewer,
+  query: RepositoryQuery,
+  page: { offset: number; limit: number },
+): Promise<RepositoryRow[]> {
+  const { word } = query;
+  const like = `%${word.replace(/[\\%_]/g, "\\$&")}%`;
+  const matches = sql`
+    ${
+    query.namespace === "" ? sql`true` : sql`r.namespace_user_id in (
+      select id from "user" where username >= ${query.namespace} and username < ${
+      endOfPrefix(query.namespace)
+    }
+        and not robot)`
+  }
+    and ${
+    word === ""
+      ? sql`true`
+      : word.length < SHORTEST_TRIGRAM
+      ? sql`r.name >= ${word} and r.name < ${endOfPrefix(word)}`
+      : sql`(r.name like ${like} or r.description ilike ${like})`
+  } and r.state <> 3`;
+  const ofEverybody = viewer.all
+    ? sql``
+    : sql`and r.visibility_id = (select id from visibility where name = 'public')`;
+  // The most used first where nothing else says which to take.
+  const mostUsed = word !== "" ? sql`` : sql`
+    union (select r.id from repositorysearchscore s join repository r on r.id = s.repository_id
+      where ${matches} ${ofEverybody} order by s.score desc limit ${CANDIDATES})`;
+  const own = viewer.all || viewer.userId === null ? sql`` : sql`
+    union (select r.id from repository r where r.namespace_user_id in (
+        select ${viewer.userId}::integer
+        union select t.organization_id from teammember m join team t on t.id = m.team_id
+          join teamrole on teamrole.id = t.role_id and teamrole.name = 'admin' where m.user_id = ${viewer.userId})
+      and ${matches} limit ${CANDIDATES})
+    union (select r.id from repository r where r.id in (
+        select p.repository_id from repositorypermission p where p.user_id = ${viewer.userId}
+        union select p.repository_id from repositorypermission p join teammember m on m.team_id = p.team_id
+          where m.user_id = ${viewer.userId})
+      and ${matches} limit ${CANDIDATES})`;
+  return sql<RepositoryRow[]>`
+    with candidates as (
+      (select r.id from repository r where ${matches} ${ofEverybody} limit ${CANDIDATES})
+      ${mostUsed} ${own}
+    )
+    select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken"
+    from candidates join ${repositoryTables(sql)} on r.id = candidates.id
+      left join repositorysearchscore s on s.repository_id = r.id
+    where n.enabled
+    order by r.name = ${word} desc, r.name >= ${word} and r.name < ${endOfPrefix(word)} desc,
+      r.name like ${like} desc, coalesce(s.score, 0) desc, r.id
+    offset ${page.offset} limit ${page.limit}`;
+}
+
+/** How many people starred each repository; those without a star are left out. */
+export function countStars(
+  sql: Sql,
+  repositoryIds: readonly number[],
+): Promise<{ id: number; stars: number }[]> {
+  return sql<{ id: number; stars: number }[]>`
+    select repository_id as id, count(*)::integer as stars from star
+    where repository_id = any(${repositoryIds as number[]}::integer[]) group by repository_id`;
+}

@@ -1,0 +1,40 @@
+import type { Resource } from "./rules.ts";
+import { authorizedEmails } from "./authorized_email.ts";
+import { documents } from "./documents.ts";
+import { logs } from "./log.ts";
+import { manifests } from "./manifest.ts";
+import { repositoryNotifications, userNotifications } from "./notification.ts";
+import { organizations } from "./organization.ts";
+import { prototypes } from "./prototype.ts";
+import { repositories } from "./repository.ts";
+import { repositoryPermissions } from "./repository_permission.ts";
+import { robots } from "./robot.ts";
+import { searches } from "./search.ts";
+import { sessions } from "./session.ts";
+import { stars } from "./star.ts";
+import { superusers } from "./superuser.ts";
+import { tags } from "./tag.ts";
+import { teams } from "./team.ts";
+import { users } from "./user.ts";
+
+/** Every resource file of this folder. */
+export const RESOURCES: readonly Resource[] = [
+  documents,
+  sessions,
+  users,
+  organizations,
+  teams,
+  prototypes,
+  robots,
+  repositories,
+  repositoryPermissions,
+  authorizedEmails,
+  stars,
+  tags,
+  manifests,
+  logs,
+  repositoryNotifications,
+  userNotifications,
+  superusers,
+  searches,
+];

@@ -1,0 +1,52 @@
+import { expect } from "@std/testing";
+import { LOG_KINDS, type LogKind } from "../../src/domain/log_kinds.ts";
+import { withDatabase } from "../database.ts";
+import { LATER } from "./kinds/later.ts";
+import { NEVER } from "./kinds/never.ts";
+import { accountKinds } from "./kinds/accounts.ts";
+import { contentKinds } from "./kinds/content.ts";
+import { serviceKeyKinds } from "./kinds/service_keys.ts";
+import type { Writings } from "./kinds/written.ts";
+import { rowsOf } from "./rows.ts";
+import { withWorld } from "./world.ts";
+
+const WRITTEN: Writings = { ...contentKinds, ...accountKinds, ...serviceKeyKinds };
+
+/** Everything that can be logged is. */
+const CONFIG: Parameters<typeof withWorld>[0] = {
+  ACTION_LOG_AUDIT_LOGINS: true,
+  ACTION_LOG_AUDIT_LOGIN_FAILURES: true,
+  ACTION_LOG_AUDIT_PULL_FAILURES: true,
+  ACTION_LOG_AUDIT_PUSH_FAILURES: true,
+  ACTION_LOG_AUDIT_DELETE_FAILURES: true,
+  FEATURE_REPO_MIRROR: true,
+  PERMANENTLY_DELETE_TAGS: true,
+};
+
+Deno.test("LOG_KINDS and table logentrykind are one list", async () => {
+  await withDatabase(async (sql) => {
+    const rows = await sql<{ id: number; name: string }[]>`select id, name from logentrykind order by id`;
+    expect(Object.fromEntries(rows.map(({ id, name }) => [name, id]))).toEqual({ ...LOG_KINDS });
+  });
+});
+
+Deno.test("every kind of action has what writes it, or the reason why nothing does", () => {
+  const lists: Partial<Record<LogKind, unknown>>[] = [WRITTEN, NEVER, LATER];
+  const odd = (Object.keys(LOG_KINDS) as LogKind[]).filter((kind) =>
+    lists.filter((list) => Object.hasOwn(list, kind)).length !== 1
+  );
+  expect(odd).toEqual([]);
+});
+
+Deno.test("each action writes its kind, with who did it and to what", async (t) => {
+  for (const [kind, { act, row, config }] of Object.entries(WRITTEN)) {
+    await t.step(kind, async () => {
+      await withWorld({ ...CONFIG, ...config }, async (world) => {
+        const before = (await rowsOf(world.deps)).length;
+        await act(world);
+        const written = (await rowsOf(world.deps)).slice(before).filter((seen) => seen.kind === kind);
+        expect(written).toContainEqual(expect.objectContaining(row(world)));
+      });
+    });
+  }
+});
