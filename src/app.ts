@@ -11,11 +11,13 @@ import { storeActions } from "./domain/log_counts.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
+import type { ConnectUpstream } from "./drivers/upstream/driver.ts";
 import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { openStorage } from "./drivers/storage/open.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
 import { createLogger, type LoggerOptions } from "./lib/logger.ts";
 import { createMetrics } from "./lib/metrics.ts";
+import { createHostGuard } from "./lib/ssrf.ts";
 import type { Place } from "./lib/place.ts";
 import { isTracing, tracedPool } from "./lib/telemetry.ts";
 
@@ -57,6 +59,7 @@ export async function composeDeps(
     mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log, ca: authorities }) : createNoMail(),
     secrets: createSecretBox(config),
     authorities,
+    upstream: upstreamsOf(config, authorities),
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);
@@ -72,3 +75,22 @@ export async function composeDeps(
 
 /** Who reads the log a moment after a pull finds it there. */
 const ACTIONS_WAIT_MS = 100;
+
+/** Loaded with the first registry that is spoken to: most threads speak to none. */
+function upstreamsOf(config: Config, authorities: readonly string[]): ConnectUpstream {
+  const { isReachable } = createHostGuard(config.SSRF_ALLOWED_HOSTS);
+  const proxyOf = (name: string) => Deno.env.get(name) ?? Deno.env.get(name.toLowerCase()) ?? null;
+  return async (options) => {
+    const { connectUpstream } = await import("./drivers/upstream/client.ts");
+    return await connectUpstream(options, {
+      extraCas: authorities,
+      isReachable,
+      proxy: {
+        httpProxy: proxyOf("HTTP_PROXY"),
+        httpsProxy: proxyOf("HTTPS_PROXY"),
+        noProxy: proxyOf("NO_PROXY"),
+      },
+      now: Date.now,
+    });
+  };
+}

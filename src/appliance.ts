@@ -1,6 +1,8 @@
 import { composeDeps } from "./app.ts";
 import { backgroundWork, ORPHAN_AGE_MS } from "./background_work.ts";
 import type { Deps } from "./domain/deps.ts";
+import { endFetchLeases } from "./drivers/database/queries/blob_fetch.ts";
+import { endMirrorLeases } from "./drivers/database/queries/mirror.ts";
 import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";
 import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
@@ -24,6 +26,7 @@ import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
+import { MIRROR_LEASE_MS, startMirrorWorker } from "./workers/repo_mirror.ts";
 import { startPeriodic } from "./workers/periodic.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
@@ -96,7 +99,9 @@ async function start(
   const { settings } = node;
   const { config } = settings;
 
-  const { deps, close } = await composeDeps(settings, { poolSize: 2, name: "main" });
+  // Blobs that are mirrored at once end in transactions of their own.
+  const poolSize = config.FEATURE_REPO_MIRROR ? 6 : 2;
+  const { deps, close } = await composeDeps(settings, { poolSize, name: "main" });
   started.push(close);
   await takeUp(deps, settings.database.shared);
   await reportStorage(deps);
@@ -152,6 +157,7 @@ async function start(
   const metrics = serveMetrics(options.metrics, version, deps, threads, log);
   started.push(() => metrics.stop());
   started.push(startPeriodic(backgroundWork(deps), log));
+  if (config.FEATURE_REPO_MIRROR) started.push(startMirrorWorker(deps));
 
   const systemd = createSystemdNotifier({
     env: { get: (name) => env[name] },
@@ -210,6 +216,8 @@ async function advise({ config, sql }: Deps, [first]: readonly ListenerSpec[], l
 async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
   if (!otherNodesServe) {
     await endLeases(deps.sql);
+    await endFetchLeases(deps.sql);
+    await endMirrorLeases(deps.sql, deps.now(), MIRROR_LEASE_MS);
     await endDigestClaims(deps.sql);
   }
   await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });

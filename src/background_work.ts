@@ -10,6 +10,7 @@ import { createWebhookClient } from "./lib/webhook_client.ts";
 import { deliverNotifications } from "./workers/notification_delivery.ts";
 import { findEndingTags } from "./workers/image_expiry.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { cleanTokens } from "./workers/token_cleanup.ts";
 import { workOnRegistrySize } from "./workers/registry_size.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
@@ -44,6 +45,7 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: config.BLOBUPLOAD_CLEANUP_FREQUENCY * 1000,
       run: () => cleanUploads(deps, { orphanAgeMs: ORPHAN_AGE_MS }),
     },
+    { name: "token_cleanup", everyMs: 3600_000, run: () => cleanTokens(deps) },
     { name: "service_key_cleanup", everyMs: 3600_000, run: () => cleanServiceKeys(deps) },
     {
       name: "repository_action_counts",

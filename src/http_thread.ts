@@ -31,6 +31,10 @@ export async function composeThread(settings: ThreadSettings, index: number): Pr
     const { apiRoutes } = await import("./http/api/api.ts");
     return mounted("/api/v1", apiRoutes(deps));
   });
+  const oauth = onFirstUse(async () => {
+    const { oauthRoutes } = await import("./http/oauth/oauth.ts");
+    return oauthRoutes(deps);
+  });
   const keys = mounted("/keys", keyRoutes(deps));
   const web = webRoutes(deps);
   const health = healthRoutes({
@@ -50,8 +54,12 @@ export async function composeThread(settings: ThreadSettings, index: number): Pr
     registry: registryRoutes(deps),
     api: async (request, context) => await (await api()).fetch(request, context),
     keys: (request, context) => keys.fetch(request, context),
+    oauth: async (request, context) => await (await oauth()).fetch(request, context),
     health: (request, context) => health.fetch(request, context),
-    web: (request, context) => web.fetch(request, context),
+    web: async (request, context) =>
+      new URL(request.url).pathname === config.LOCAL_OAUTH_HANDLER
+        ? await (await oauth()).fetch(request, context)
+        : await web.fetch(request, context),
   };
   const readClient = clientViewReader(config);
   return {

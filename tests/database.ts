@@ -163,6 +163,7 @@ export function testDeps(
     mail: new RecordedMail(),
     secrets: createSecretBox(config),
     authorities: [],
+    upstream: () => Promise.reject(new Error("this test has no other registry")),
     changes: undefined,
     // No timer: a test that looks at what was recorded says `flush` first.
     actions: new ActionBuffer({

@@ -1,4 +1,3 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import {
   selectAppToken,
   selectRobotCredential,
@@ -7,11 +6,14 @@ import {
 } from "../drivers/database/queries/credential.ts";
 import { databaseLogin } from "./database_login.ts";
 import type { AuthDriver } from "../drivers/auth/driver.ts";
+import { isSameSecret } from "../lib/constant_time.ts";
 import { AppError } from "../lib/errors.ts";
 import { successLabel } from "../lib/metrics.ts";
 import type { Actor } from "./access.ts";
 import type { Deps } from "./deps.ts";
+import { noteUse } from "./last_use.ts";
 import { authenticateOauthToken } from "./oauth_tokens.ts";
+import { isFederatedToken, verifyFederatedToken } from "./robot_federation.ts";
 import { decryptPassword } from "./secrets.ts";
 
 export type CredentialDeps = Pick<Deps, "sql" | "config" | "secrets" | "metrics" | "log" | "now">;
@@ -115,15 +117,12 @@ async function byAppToken(deps: CredentialDeps, token: string): Promise<Actor> {
     ? await selectAppToken(deps.sql, token.slice(0, APP_TOKEN_NAME_LENGTH))
     : undefined;
   const secret = row === undefined ? "" : deps.secrets.decrypt(row.sealedSecret);
-  const matches = isSame(token.slice(APP_TOKEN_NAME_LENGTH), secret);
+  const matches = isSameSecret(token.slice(APP_TOKEN_NAME_LENGTH), secret);
   if (row === undefined || !matches) throw refused("Invalid token");
-  const nowMs = deps.now();
-  if (row.expiresAtMs !== null && row.expiresAtMs <= nowMs) throw refused("Expired token");
+  if (row.expiresAtMs !== null && row.expiresAtMs <= deps.now()) throw refused("Expired token");
   if (!row.enabled) throw refused("This user has been disabled. Please contact your administrator.");
   touch(deps, row);
-  if (isStale(deps, row.tokenLastAccessedMs)) {
-    later(deps, updateAppTokenLastAccessed(deps.sql, row.tokenId, nowMs));
-  }
+  noteUse(deps, row.tokenLastAccessedMs, (nowMs) => updateAppTokenLastAccessed(deps.sql, row.tokenId, nowMs));
   const { id, uuid, username } = row;
   const credential = { kind: "apptoken", uuid: row.tokenUuid, title: row.title } as const;
   return { kind: "user", id, uuid, username, scopes: "all", via: "apptoken", credential };
@@ -136,7 +135,9 @@ async function byRobotToken(deps: CredentialDeps, username: string, token: strin
     ? await selectRobotCredential(deps.sql, username)
     : undefined;
   const stored = robot?.sealedToken == null ? "" : deps.secrets.decrypt(robot.sealedToken);
-  const matches = isSame(token, stored);
+  const matches = robot !== undefined && isFederatedToken(token)
+    ? await verifyFederatedToken(deps, robot, token)
+    : isSameSecret(token, stored);
   if (robot === undefined) throw refused(unknown);
   if (!matches) throw refused("Could not find robot with specified username and supplied password.");
   // Only its holder learns more.
@@ -150,25 +151,8 @@ async function byRobotToken(deps: CredentialDeps, username: string, token: strin
 
 const refused = (message: string) => new AppError("invalid_credentials", message);
 
-const comparisonKey = randomBytes(32);
-
-/** In constant time whatever the lengths; nothing equals the empty text. */
-function isSame(given: string, expected: string): boolean {
-  const digest = (text: string) => createHmac("sha256", comparisonKey).update(text).digest();
-  return timingSafeEqual(digest(given), digest(expected)) && expected !== "";
-}
-
-/** Records that the account was used, at most every `LAST_ACCESSED_UPDATE_THRESHOLD_S`; the request does not wait. */
+/** Records that the account was used. */
 function touch(deps: CredentialDeps, account: { id: number; lastAccessedMs: number | null }): void {
-  if (!deps.config.FEATURE_USER_LAST_ACCESSED || !isStale(deps, account.lastAccessedMs)) return;
-  later(deps, updateLastAccessed(deps.sql, account.id, deps.now()));
-}
-
-function isStale({ config, now }: CredentialDeps, lastMs: number | null): boolean {
-  if (config.REGISTRY_STATE === "readonly") return false;
-  return lastMs === null || now() - lastMs >= config.LAST_ACCESSED_UPDATE_THRESHOLD_S * 1000;
-}
-
-function later({ log }: CredentialDeps, update: Promise<void>): void {
-  update.catch((error) => log.warn("the last access could not be recorded", { error }));
+  if (!deps.config.FEATURE_USER_LAST_ACCESSED) return;
+  noteUse(deps, account.lastAccessedMs, (nowMs) => updateLastAccessed(deps.sql, account.id, nowMs));
 }

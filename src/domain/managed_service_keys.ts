@@ -20,6 +20,7 @@ import type { Actor } from "./access.ts";
 import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { requireSuperuser, requireSuperuserOrReader } from "./rights.ts";
+import { forgetSubmissions } from "./service_key_submissions.ts";
 import { forgetVerificationKey, isInstanceKey } from "./service_keys.ts";
 
 export type { ManagedKeyRow };
@@ -161,6 +162,7 @@ export async function approveKey(deps: KeyDeps, actor: Actor, kid: string, notes
     if (key.approval !== null) return;
     const approvalId = await insertApproval(tx, { ...approvalBy(actor), notes, nowMs: deps.now() });
     await updateKeyApproval(tx, kid, approvalId);
+    await forgetSubmissions(tx, [kid]);
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "service_key_approve",
       metadata: { kid, service: key.service, name: key.name, expiration_date: isoDate(key.expiresAtMs) },
@@ -183,6 +185,7 @@ export async function removeKey(deps: KeyDeps, actor: Actor, kid: string): Promi
       throw new AppError("invalid_request", "The registry signs its own tokens with this key: it must stay");
     }
     await deleteKey(tx, kid);
+    await forgetSubmissions(tx, [kid]);
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "service_key_delete",
       metadata: {
@@ -204,6 +207,7 @@ export async function cleanServiceKeys({ sql, config, now }: KeyDeps): Promise<n
     unapprovedBeforeMs: nowMs - config.UNAPPROVED_SERVICE_KEY_TTL_SEC * 1000,
     expiredBeforeMs: nowMs - config.EXPIRED_SERVICE_KEY_TTL_SEC * 1000,
   });
+  await forgetSubmissions(sql, gone);
   return gone.length;
 }
 

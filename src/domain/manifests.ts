@@ -32,6 +32,10 @@ export interface ManifestPush {
   readonly reference: Reference;
   /** More tags for it, already checked: the spec's `?tag=` of a push by digest. */
   readonly tags: readonly string[];
+  /** An index may come without some of its children: platforms that a mirror does not take. */
+  readonly sparse?: boolean;
+  /** How long it is kept without a tag, instead of `PUSH_TEMP_TAG_EXPIRATION_SEC`. */
+  readonly keepSeconds?: number;
 }
 
 export interface StoredManifest {
@@ -64,7 +68,7 @@ export async function putManifest(
   const digest = digestOfPush(push);
   const tags = [...new Set(push.reference.kind === "tag" ? [push.reference.tag, ...push.tags] : push.tags)];
   const [{ blobs, children }, listeners] = await Promise.all([
-    findParts(deps, repositoryId, manifest),
+    findParts(deps, repositoryId, manifest, push.sparse ?? false),
     tags.length === 0 ? [] : findNotifications(deps, repositoryId, "repo_push"),
   ]);
   const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
@@ -94,7 +98,7 @@ export async function putManifest(
     const endMs = lifetimeMs === undefined ? null : nowMs + lifetimeMs;
     for (const name of tags) await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs });
     if (tags.length === 0) {
-      const keptMs = deps.config.PUSH_TEMP_TAG_EXPIRATION_SEC * 1000;
+      const keptMs = (push.keepSeconds ?? deps.config.PUSH_TEMP_TAG_EXPIRATION_SEC) * 1000;
       const keptUntilMs = manifest.subject === undefined ? nowMs + keptMs : null;
       await keepUntagged(tx, { repositoryId, manifestId, nowMs, endMs: keptUntilMs });
     }
@@ -145,6 +149,7 @@ async function findParts(
   { sql, now }: Pick<Deps, "sql" | "now">,
   repositoryId: number,
   manifest: Manifest,
+  sparse: boolean,
 ): Promise<Parts> {
   const descriptors = manifest.config === undefined ? [] : [manifest.config, ...manifest.layers];
   const wanted = distinct(descriptors);
@@ -155,7 +160,7 @@ async function findParts(
     wantedChildren.length === 0 ? [] : selectManifests(sql, repositoryId, wantedChildren, now()),
   ]);
   const present = new Set<string>([...blobs, ...children].map((row) => row.digest));
-  const absent = [...required, ...wantedChildren].filter((digest) => !present.has(digest));
+  const absent = [...required, ...sparse ? [] : wantedChildren].filter((digest) => !present.has(digest));
   if (absent.length > 0) throw missing(absent);
   return { blobs, children };
 }

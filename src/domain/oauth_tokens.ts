@@ -1,19 +1,34 @@
-import { randomInt } from "node:crypto";
 import {
-  insertOauthApplication,
   insertOauthToken,
   selectOauthToken,
+  updateOauthTokenLastAccessed,
 } from "../drivers/database/queries/oauth.ts";
+import { insertOauthApplication } from "../drivers/database/queries/oauth_application.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
 import { AppError } from "../lib/errors.ts";
-import { type Actor, type Scope, SCOPES } from "./access.ts";
+import { randomText } from "../lib/random_text.ts";
+import type { Actor, Scope } from "./access.ts";
 import type { Deps } from "./deps.ts";
+import { noteUse } from "./last_use.ts";
+import { formatScopes, parseScopes } from "./oauth_scopes.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 
-/** A token is 40 letters and digits: 20 to find it by, which are stored, and 20 that only its holder knows. */
+/** A token or code is 40 letters and digits: 20 to find it by, which are stored, and 20 that only its holder knows. */
 const NAME_LENGTH = 20;
 /** 20 random characters carry 100 bits: stretching would only slow the holder down. */
 const HASH_COST = 5;
-const TOKEN = /^[A-Za-z0-9]{40}$/;
+const CREDENTIAL = /^[A-Za-z0-9]{40}$/;
+
+/** Tokens that people consent to live for ten years, as in Quay. */
+export const CONSENTED_TOKEN_LIFETIME_S = 315_576_000;
+
+/** A token or code that is about to be stored. */
+export interface NewCredential {
+  /** What its holder is given; it cannot be read again. */
+  readonly text: string;
+  readonly name: string;
+  readonly hash: string;
+}
 
 /** Creates the application `name` of that user or organization. The caller has checked permission. @returns its id */
 export async function createOauthApplication(
@@ -26,37 +41,76 @@ export async function createOauthApplication(
     organizationId: application.ownerId,
     name: application.name,
     description: application.description,
+    applicationUri: "",
+    redirectUri: "",
+    avatarEmail: null,
   });
 }
 
-/**
- * Issues a token that acts as the user within `scopes`. The caller has checked permission.
- * @returns the token; it cannot be read again
- */
-export async function issueOauthToken(
-  deps: Pick<Deps, "sql" | "now">,
-  options: { applicationId: number; userId: number; scopes: readonly Scope[]; lifetimeS: number },
+/** A random credential. Takes milliseconds off the event loop: to be made before a transaction, not inside. */
+export async function newCredential(): Promise<NewCredential> {
+  const text = randomText(2 * NAME_LENGTH);
+  return {
+    text,
+    name: text.slice(0, NAME_LENGTH),
+    hash: await hashPassword(text.slice(NAME_LENGTH), HASH_COST),
+  };
+}
+
+/** The name by which a credential is found, and what proves it; undefined for what cannot be one. */
+export function splitCredential(text: string): { name: string; proof: string } | undefined {
+  if (!CREDENTIAL.test(text)) return undefined;
+  return { name: text.slice(0, NAME_LENGTH), proof: text.slice(NAME_LENGTH) };
+}
+
+export interface TokenGrant {
+  readonly applicationId: number;
+  readonly userId: number;
+  readonly scopes: readonly Scope[];
+  readonly lifetimeS: number;
+  /** Of a token that an administrator makes for the application. */
+  readonly displayName?: string;
+}
+
+/** Stores a token that acts as the user within `scopes`. The caller has checked permission. @returns its public id */
+export function storeOauthToken(
+  { sql, now }: { readonly sql: Sql } & Pick<Deps, "now">,
+  credential: NewCredential,
+  grant: TokenGrant,
 ): Promise<string> {
-  const token = randomText(2 * NAME_LENGTH);
-  await insertOauthToken(deps.sql, {
-    applicationId: options.applicationId,
-    userId: options.userId,
-    scope: options.scopes.join(" "),
-    tokenName: token.slice(0, NAME_LENGTH),
-    tokenHash: await hashPassword(token.slice(NAME_LENGTH), HASH_COST),
-    expiresAtMs: deps.now() + options.lifetimeS * 1000,
+  const nowMs = now();
+  return insertOauthToken(sql, {
+    applicationId: grant.applicationId,
+    userId: grant.userId,
+    scope: formatScopes(new Set(grant.scopes)),
+    tokenName: credential.name,
+    tokenHash: credential.hash,
+    expiresAtMs: nowMs + grant.lifetimeS * 1000,
+    nowMs,
+    displayName: grant.displayName ?? null,
   });
-  return token;
+}
+
+/** Makes and stores a token. The caller has checked permission. @returns the token; it cannot be read again */
+export async function issueOauthToken(deps: Pick<Deps, "sql" | "now">, grant: TokenGrant): Promise<string> {
+  const credential = await newCredential();
+  await storeOauthToken(deps, credential, grant);
+  return credential.text;
 }
 
 /** Who a Bearer token acts for. @throws {AppError} `invalid_token`; nothing tells an unknown one from a wrong one */
-export async function authenticateOauthToken(deps: Pick<Deps, "sql" | "now">, token: string): Promise<Actor> {
-  const row = TOKEN.test(token) ? await selectOauthToken(deps.sql, token.slice(0, NAME_LENGTH)) : undefined;
-  if (row === undefined || !await verifyPassword(token.slice(NAME_LENGTH), row.tokenHash)) {
+export async function authenticateOauthToken(
+  deps: Pick<Deps, "sql" | "config" | "log" | "now">,
+  token: string,
+): Promise<Actor> {
+  const parts = splitCredential(token);
+  const row = parts === undefined ? undefined : await selectOauthToken(deps.sql, parts.name);
+  if (row === undefined || parts === undefined || !await verifyPassword(parts.proof, row.tokenHash)) {
     throw new AppError("invalid_token", "The OAuth token is not valid");
   }
   if (row.expiresAtMs <= deps.now()) throw new AppError("invalid_token", "The OAuth token has expired");
   if (!row.userEnabled) throw new AppError("invalid_token", "The token's user has been disabled");
+  noteUse(deps, row.lastAccessedMs, (nowMs) => updateOauthTokenLastAccessed(deps.sql, row.id, nowMs));
   return {
     kind: "user",
     id: row.userId,
@@ -66,17 +120,4 @@ export async function authenticateOauthToken(deps: Pick<Deps, "sql" | "now">, to
     via: "oauth",
     credential: { kind: "oauth", id: row.id, clientId: row.clientId, application: row.application },
   };
-}
-
-/** Scopes separated by spaces or commas; one unknown scope voids them all, as in Quay. */
-export function parseScopes(text: string): ReadonlySet<Scope> {
-  const names = text.split(/[\s,]+/).filter((name) => name !== "");
-  const known = names.filter((name): name is Scope => (SCOPES as readonly string[]).includes(name));
-  return new Set(known.length === names.length ? known : []);
-}
-
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-function randomText(length: number): string {
-  return Array.from({ length }, () => LETTERS[randomInt(LETTERS.length)]).join("");
 }

@@ -188,6 +188,21 @@ export async function listRobotPermissions(
   return await selectGrantsOfUser(deps.sql, (await rowOf(deps, path)).id);
 }
 
+/**
+ * The robot and whose it is, once `actor` may read or change what belongs to it.
+ * @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function openRobot(
+  deps: Omit<RobotDeps, "now" | "secrets">,
+  actor: Actor,
+  path: { namespace: string; short: string },
+  need: "read" | "change",
+): Promise<{ owner: UserRow; robot: RobotRow }> {
+  const owner = await openNamespace(deps, actor, path.namespace);
+  if (need === "change") refuseRestricted(deps, actor, owner);
+  return { owner, robot: await rowOf(deps, path) };
+}
+
 function robotName(path: { namespace: string; short: string }): string {
   return `${path.namespace}+${path.short}`;
 }

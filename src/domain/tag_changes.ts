@@ -184,7 +184,7 @@ async function timeMachineMs({ sql }: Pick<Deps, "sql">, repository: RepositoryR
 }
 
 /** When a tag that points at the manifest from `nowMs` on ends by its label, or by the one that all children share. */
-async function endByLabel(tx: Sql, manifestId: number, nowMs: number): Promise<number | null> {
+export async function endByLabel(tx: Sql, manifestId: number, nowMs: number): Promise<number | null> {
   const own = await selectCommonLabel(tx, [manifestId], EXPIRES_AFTER);
   const ownMs = expiresAfterMs(own.values[0]);
   if (ownMs !== undefined) return nowMs + ownMs;

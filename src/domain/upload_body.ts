@@ -87,7 +87,7 @@ async function nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>, receiv
 }
 
 /** Writes in large pieces, one of them in flight at a time. */
-class BufferedWriter {
+export class BufferedWriter {
   #filling: Uint8Array<ArrayBuffer> | undefined;
   #usedBytes = 0;
   #inFlight: Promise<void> = Promise.resolve();

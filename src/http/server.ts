@@ -22,6 +22,8 @@ export interface Surfaces {
   readonly api: SurfaceHandler;
   readonly health: SurfaceHandler;
   readonly keys: SurfaceHandler;
+  /** Consent of people, and tokens of applications. */
+  readonly oauth: SurfaceHandler;
   /** Everything else: what a browser asks for. */
   readonly web: SurfaceHandler;
 }
@@ -36,6 +38,8 @@ const MOUNTS: readonly { readonly prefix: string; readonly surface: Exclude<keyo
     { prefix: "/v1", surface: "health" },
     { prefix: "/secscan/_internal_ping", surface: "health" },
     { prefix: "/keys", surface: "keys" },
+    { prefix: "/oauth", surface: "oauth" },
+    { prefix: "/oauth2", surface: "oauth" },
   ];
 
 /** One listener's handler: names the request, finds its surface, measures and logs. */

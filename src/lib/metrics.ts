@@ -111,6 +111,55 @@ export function createMetrics() {
       "Renewals of this instance's service key.",
       ["success"],
     ),
+    repositoryRowsUnmirrored: gaugeFamily(
+      "quay_repository_rows_unmirrored",
+      "Mirrors that are due and that nobody works on.",
+      [],
+    ),
+    mirrorPendingTags: gaugeFamily(
+      "quay_repository_mirror_pending_tags",
+      "Tags of the mirror's run that are still to be copied.",
+      ["namespace", "repository"],
+    ),
+    mirrorSyncComplete: gaugeFamily(
+      "quay_repository_mirror_sync_complete",
+      "1 when the last run copied every tag.",
+      ["namespace", "repository"],
+    ),
+    /** Epoch seconds. */
+    mirrorLastSyncTimestamp: gaugeFamily(
+      "quay_repository_mirror_last_sync_timestamp",
+      "When the last run ended.",
+      ["namespace", "repository"],
+    ),
+    /** 0 failed, 1 success, 2 running; on failure a second series has the reason. */
+    mirrorLastSyncStatus: gaugeFamily(
+      "quay_repository_mirror_last_sync_status",
+      "How the last run ended: 0 failed, 1 success, 2 running.",
+      ["namespace", "repository", "last_error_reason"],
+    ),
+    mirrorSyncFailures: counterFamily(
+      "quay_repository_mirror_sync_failures_total",
+      "Runs that failed.",
+      ["namespace", "reason"],
+    ),
+    mirrorSyncDuration: histogramFamily(
+      "quay_repository_mirror_sync_duration_seconds",
+      "Seconds that a run took.",
+      ["namespace"],
+      [60, 300, 900, 3600],
+    ),
+    mirrorWorkersActive: gaugeFamily(
+      "quay_repository_mirror_workers_active",
+      "Mirrors that this node works on now.",
+      [],
+    ),
+    /** Bytes from other registries, as they came over the network. */
+    mirroredBytes: counterFamily(
+      "quaylet_mirror_received_bytes_total",
+      "Bytes of blobs received from other registries.",
+      [],
+    ),
   };
   const all: readonly Snapshotting[] = Object.values(families);
   return {

@@ -1,14 +1,21 @@
 import type { Deps } from "../domain/deps.ts";
 import { allLocations } from "../domain/locations.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
-import { deleteStaleUploads, selectUploadUuids } from "../drivers/database/queries/upload.ts";
+import { deleteStaleFetches, selectFetchUuids } from "../drivers/database/queries/blob_fetch.ts";
+import {
+  deleteStaleUploads,
+  type EndedUpload,
+  selectUploadUuids,
+} from "../drivers/database/queries/upload.ts";
 import { AppError } from "../lib/errors.ts";
 import type { StorageDriver } from "../drivers/storage/driver.ts";
 
 const BATCH = 500;
+/** A mirror may wait for its link, or for its window, for days. */
+const STALE_FETCH_DAYS = 14;
 
 export interface CleanedUploads {
-  /** Sessions that were too old. */
+  /** Sessions that were too old, and fetches from other registries that stood still for too long. */
   readonly sessions: number;
   /** What no session owns: files under `uploads/`, unfinished multipart uploads. */
   readonly files: number;
@@ -26,16 +33,20 @@ export async function cleanUploads(
   { orphanAgeMs }: { orphanAgeMs: number },
 ): Promise<CleanedUploads> {
   let sessions = 0;
-  while (true) {
-    const ended = await deleteStaleUploads(sql, config.BLOBUPLOAD_DELETION_DATE_THRESHOLD, BATCH);
-    sessions += ended.length;
-    for (const { uuid, locationName, storageState } of ended) {
-      const location = allLocations(storage).find(({ name }) => name === locationName);
-      // What stays is an orphan, and found below.
-      await location?.driver.discard(`uploads/${uuid}`, storageState).catch(() => {});
+  const endAll = async (next: () => Promise<EndedUpload[]>) => {
+    while (true) {
+      const ended = await next();
+      sessions += ended.length;
+      for (const { uuid, locationName, storageState } of ended) {
+        const location = allLocations(storage).find(({ name }) => name === locationName);
+        // What stays is an orphan, and found below.
+        await location?.driver.discard(`uploads/${uuid}`, storageState).catch(() => {});
+      }
+      if (ended.length < BATCH) break;
     }
-    if (ended.length < BATCH) break;
-  }
+  };
+  await endAll(() => deleteStaleUploads(sql, config.BLOBUPLOAD_DELETION_DATE_THRESHOLD, BATCH));
+  await endAll(() => deleteStaleFetches(sql, STALE_FETCH_DAYS, BATCH));
 
   let files = 0;
   if (config.CLEAN_BLOB_UPLOAD_FOLDER) {
@@ -61,7 +72,8 @@ async function cleanLocation(sql: Pool, driver: StorageDriver, newestMs: number)
   ) => {
     let batch: Entry[] = [];
     const removeOrphans = async () => {
-      const owned = await selectUploadUuids(sql, batch.map(({ key }) => uuidOf(key)));
+      const uuids = batch.map(({ key }) => uuidOf(key));
+      const owned = (await selectUploadUuids(sql, uuids)).union(await selectFetchUuids(sql, uuids));
       for (const entry of batch) {
         if (owned.has(uuidOf(entry.key))) continue;
         await remove(entry);

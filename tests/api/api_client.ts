@@ -1,11 +1,14 @@
 import { Hono } from "hono";
 import type { Deps } from "../../src/domain/deps.ts";
 import { apiRoutes } from "../../src/http/api/api.ts";
+import { oauthRoutes } from "../../src/http/oauth/oauth.ts";
 import { webRoutes } from "../../src/http/web/web.ts";
 
 /** The REST API without a listener, mounted where the appliance mounts it. */
 export function mount(deps: Deps): Hono {
-  return new Hono().route("/api/v1", apiRoutes(deps)).route("/", webRoutes(deps));
+  const oauth = oauthRoutes(deps);
+  return new Hono().route("/api/v1", apiRoutes(deps)).all("/oauth/*", (c) => oauth.fetch(c.req.raw))
+    .route("/", webRoutes(deps));
 }
 
 export interface Call {

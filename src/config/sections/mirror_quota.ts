@@ -13,6 +13,7 @@ const autoprunePolicy = z.discriminatedUnion("method", [
 export const mirrorQuotaKeys = {
   FEATURE_REPO_MIRROR: flag(false, "Repositories may mirror others."),
   REPO_MIRROR_INTERVAL: whole(30, "s", "How often due mirrors are looked for.", { min: 1 }),
+  REPO_MIRROR_PARALLEL: whole(4, "repositories", "How many this node mirrors at once.", { min: 1 }),
   REPO_MIRROR_TLS_VERIFY: flag(true, "Check the certificate of the registry that is mirrored into."),
   REPO_MIRROR_SERVER_HOSTNAME: optionalText(
     "Host that mirrored content is pushed to; not set: SERVER_HOSTNAME.",

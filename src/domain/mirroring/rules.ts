@@ -17,7 +17,10 @@ export interface MirrorRules {
   readonly newest?: number;
   /** Of an index, `os/architecture[/variant]` of the images to take, or Quay's bare `architecture`; all when empty. */
   readonly platforms?: readonly string[];
-  /** What comes along with an image: `all` (default), `none`, or these artifact types. */
+  /**
+   * What comes along with an image: `all` (default), `none`, or these artifact types; `.sig`, `.att` and `.sbom` stand for
+   * cosign's tags.
+   */
   readonly referrers?: "all" | "none" | readonly string[];
 }
 
@@ -53,4 +56,13 @@ export function wantsPlatform(
     if (parts.length === 1) return parts[0] === architecture;
     return parts[0] === os && parts[1] === architecture && (parts[2] === undefined || parts[2] === variant);
   });
+}
+
+/** Whether something that names a wanted image comes along. */
+export function wantsReferrer(
+  { referrers = "all" }: Pick<MirrorRules, "referrers">,
+  { artifactType, mediaType }: { readonly artifactType?: string; readonly mediaType: string },
+): boolean {
+  if (typeof referrers === "string") return referrers === "all";
+  return referrers.includes(artifactType ?? mediaType);
 }

@@ -9,6 +9,10 @@ import { checkCsrf, type Client, identifyClient, renewSession, writeSession } fr
 import { accountRoutes } from "./account.ts";
 import { authorizedEmailRoutes } from "./authorized_email.ts";
 import { corsHeaders } from "./cors.ts";
+import { appTokenRoutes } from "./app_token.ts";
+import { applicationRoutes } from "./application.ts";
+import { applicationTokenRoutes } from "./application_token.ts";
+import { authorizationRoutes } from "./authorization.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
@@ -23,6 +27,7 @@ import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { robotRoutes } from "./robot.ts";
+import { robotFederationRoutes } from "./robot_federation.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
 import { searchRoutes } from "./search.ts";
 import { signInRoutes } from "./sign_in.ts";
@@ -51,10 +56,15 @@ export const API_ROUTES: readonly Route[] = [
   ...organizationRoutes,
   ...organizationMemberRoutes,
   ...teamRoutes,
+  ...applicationRoutes,
+  ...applicationTokenRoutes,
+  ...authorizationRoutes,
+  ...appTokenRoutes,
   ...teamInviteRoutes,
   ...teamSyncRoutes,
   ...prototypeRoutes,
   ...robotRoutes,
+  ...robotFederationRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
   ...repositoryNotificationRoutes,

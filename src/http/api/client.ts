@@ -3,6 +3,7 @@ import { getCookie, setCookie } from "hono/cookie";
 import { durationMs } from "../../config/duration.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Actor, Origin } from "../../domain/access.ts";
+import { authenticateBasic } from "../../domain/credentials.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { authenticateOauthToken } from "../../domain/oauth_tokens.ts";
 import {
@@ -14,6 +15,7 @@ import {
   type Session,
 } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
+import { parseBasic } from "../basic_credentials.ts";
 
 /** Quay's name for its session cookie: it is not the CSRF token, which is inside. */
 export const SESSION_COOKIE = "_csrf_token";
@@ -44,8 +46,41 @@ async function identify(deps: Deps, c: Context): Promise<Client> {
   return { actor: await actorOfSession(deps, session), session, byToken: false };
 }
 
+/** Who sits at a browser, or signs in with every request. */
+export interface BrowserClient {
+  readonly actor: Actor;
+  /** The browser's session, if it sent one that is ours. */
+  readonly session: Session | undefined;
+  /** By Basic credentials, not by the session. */
+  readonly byBasic: boolean;
+}
+
+/**
+ * For pages, which know sessions and Basic credentials, and no tokens.
+ * @throws {AppError} `invalid_credentials`, `too_many_attempts` for Basic credentials that are no good
+ */
+export async function identifyBrowser(deps: Deps, c: Context): Promise<BrowserClient> {
+  const session = readSession(deps, c);
+  const header = c.req.header("Authorization") ?? "";
+  const byBasic = /^basic /i.test(header);
+  const actor = byBasic
+    ? await byBasicHeader(deps, header)
+    : session === undefined
+    ? { kind: "anonymous" as const }
+    : await actorOfSession(deps, session);
+  return { actor: { ...actor, ...originOf(c) }, session, byBasic };
+}
+
+async function byBasicHeader(deps: Deps, header: string): Promise<Actor> {
+  const credentials = parseBasic(header);
+  if (credentials === undefined) {
+    throw new AppError("invalid_credentials", "The Authorization header holds no readable Basic credentials");
+  }
+  return await authenticateBasic(deps, credentials.username, credentials.password);
+}
+
 /** What the mounting server knows of the peer; nothing when there is none. */
-function originOf(c: Context): { origin?: Origin } {
+export function originOf(c: Context): { origin?: Origin } {
   const { clientAddress } = (c.env ?? {}) as { clientAddress?: string };
   if (clientAddress === undefined) return {};
   const userAgent = c.req.header("User-Agent")?.slice(0, 512);
@@ -82,7 +117,7 @@ export function renewSession(deps: Pick<Deps, "config" | "now">, c: Context, ses
  * @throws {AppError} `csrf_failed`
  */
 export function checkCsrf(session: Session | undefined, c: Context, form?: string): void {
-  const given = c.req.header("X-CSRF-Token") ?? c.req.query("_csrf_token") ?? form;
+  const given = c.req.header("X-CSRF-Token") ?? form ?? c.req.query("_csrf_token");
   if (session === undefined || given === undefined || !isCsrfToken(session, given)) {
     throw new AppError("csrf_failed", "The CSRF token is missing or not this session's.");
   }

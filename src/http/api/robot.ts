@@ -75,7 +75,7 @@ function robotView(robot: Robot) {
 }
 
 /** Quay answers 400 for a robot that does not exist. */
-async function robotCall(work: () => Promise<ApiReply>): Promise<ApiReply> {
+export async function robotCall(work: () => Promise<ApiReply>): Promise<ApiReply> {
   try {
     return await work();
   } catch (error) {

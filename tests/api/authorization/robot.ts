@@ -21,6 +21,15 @@ function robotsAt(
     },
     [`DELETE ${base}/{robot_shortname}`]: { who: changes, ok: 204, with: one, absent: 400, ...rest },
     [`GET ${base}/{robot_shortname}/permissions`]: { who: admin, ok: 200, with: one, ...rest },
+    [`GET ${base}/{robot_shortname}/federation`]: { who: admin, ok: 200, with: one, ...rest },
+    [`POST ${base}/{robot_shortname}/federation`]: {
+      who: changes,
+      ok: 200,
+      with: one,
+      body: [{ issuer: "https://issuer.example", subject: "s" }],
+      ...rest,
+    },
+    [`DELETE ${base}/{robot_shortname}/federation`]: { who: changes, ok: 204, with: one, ...rest },
     [`POST ${base}/{robot_shortname}/regenerate`]: { who: changes, ok: 200, with: one, ...rest },
   };
 }

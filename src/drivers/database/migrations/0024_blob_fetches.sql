@@ -5,6 +5,9 @@ create table blobfetch (
   uuid varchar(36) not null,
   -- Bytes that are durable; more may be in storage.
   byte_count bigint not null default 0,
+  -- The engine that has them, and what it wants to be told with the next ones.
+  location_name varchar(255),
+  storage_state text,
   lease_token varchar(64),
   lease_expires_at timestamp,
   created timestamp not null default (now() at time zone 'utc'),

@@ -9,6 +9,7 @@ import uploadSessions from "./0008_upload_sessions.sql" with { type: "text" };
 import tagHistory from "./0009_tag_history.sql" with { type: "text" };
 import tagNameSearch from "./0010_tag_name_search.sql" with { type: "text" };
 import blobClaims from "./0026_blob_claims.sql" with { type: "text" };
+import oauth from "./0013_oauth.sql" with { type: "text" };
 import laterLogKinds from "./0015_later_log_kinds.sql" with { type: "text" };
 import logCounts from "./0016_log_counts.sql" with { type: "text" };
 import queues from "./0017_queues.sql" with { type: "text" };
@@ -29,6 +30,7 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0008_upload_sessions", text: uploadSessions },
   { name: "0009_tag_history", text: tagHistory },
   { name: "0010_tag_name_search", text: tagNameSearch },
+  { name: "0013_oauth", text: oauth },
   { name: "0015_later_log_kinds", text: laterLogKinds },
   { name: "0016_log_counts", text: logCounts },
   { name: "0017_queues", text: queues },

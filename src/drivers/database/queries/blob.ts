@@ -155,6 +155,64 @@ export async function insertMount(sql: Sql, mount: NewMount): Promise<BlobRow | 
   return row;
 }
 
+/**
+ * Makes stored blobs readable in the repository, whoever else has them; the caller decides whether that may be. Each
+ * blob's row is locked against collection while its link is made; a link that lives for half as long still is enough.
+ * @returns those of `digests` that are stored
+ */
+export async function insertLinks(
+  sql: Sql,
+  { repositoryId, digests, keepSeconds }: {
+    repositoryId: number;
+    digests: readonly string[];
+    keepSeconds: number;
+  },
+): Promise<BlobRow[]> {
+  if (digests.length === 0) return [];
+  return await sql<BlobRow[]>`
+    with stored as materialized (
+      select s.id, s.content_checksum as digest, s.image_size from imagestorage s
+      where s.content_checksum = any(${sql.array([...digests])}::text[]) and s.uploading is not true
+        and s.image_size is not null
+      order by s.id for key share of s
+    ), link as (
+      insert into uploadedblob (repository_id, blob_id, uploaded_at, expires_at)
+      select ${repositoryId}, id, now() at time zone 'utc',
+        (now() at time zone 'utc') + make_interval(secs => ${keepSeconds})
+      from stored
+      where not exists (select from uploadedblob u where u.repository_id = ${repositoryId} and u.blob_id = stored.id
+        and u.expires_at > (now() at time zone 'utc') + make_interval(secs => ${keepSeconds / 2}))
+    )
+    select id, digest, image_size as "sizeBytes" from stored`;
+}
+
+/** Lets the repository's links to blobs that a manifest holds by now end after `keepSeconds` at the latest. */
+export async function shortenLinks(
+  sql: Sql,
+  { repositoryId, digests, keepSeconds }: {
+    repositoryId: number;
+    digests: readonly string[];
+    keepSeconds: number;
+  },
+): Promise<void> {
+  if (digests.length === 0) return;
+  await sql`
+    update uploadedblob u set expires_at = (now() at time zone 'utc') + make_interval(secs => ${keepSeconds})
+    from imagestorage s
+    where s.content_checksum = any(${sql.array([...digests])}::text[]) and u.blob_id = s.id
+      and u.repository_id = ${repositoryId}
+      and u.expires_at > (now() at time zone 'utc') + make_interval(secs => ${keepSeconds})`;
+}
+
+/** Of `digests` the sizes of those that are stored, for whomever. */
+export async function selectStoredSizes(sql: Sql, digests: readonly string[]): Promise<Map<string, number>> {
+  const rows = await sql<{ digest: string; sizeBytes: number }[]>`
+    select content_checksum as digest, image_size as "sizeBytes" from imagestorage
+    where content_checksum = any(${sql.array([...digests])}::text[]) and uploading is not true
+      and image_size is not null`;
+  return new Map(rows.map((row) => [row.digest, row.sizeBytes]));
+}
+
 /** Repositories that hold the blob, of enabled namespaces; only the one named `source` when there is one. */
 export async function selectHolders(
   sql: Sql,

@@ -54,6 +54,8 @@ export async function insertServiceKey(
     expiresAtMs: number | null;
     /** Null: somebody has to look at it first. */
     approvalId: number | null;
+    /** How often its service means to replace it, seconds. */
+    rotationDurationS?: number | null;
   },
 ): Promise<boolean> {
   const rows = await sql`
@@ -62,7 +64,7 @@ export async function insertServiceKey(
     values (${key.name}, ${key.kid}, ${key.service}, ${key.jwk}, ${key.metadata},
       to_timestamp(${key.nowMs / 1000}) at time zone 'utc',
       to_timestamp(${key.expiresAtMs === null ? null : key.expiresAtMs / 1000}::float8) at time zone 'utc',
-      null, ${key.approvalId})
+      ${key.rotationDurationS ?? null}, ${key.approvalId})
     on conflict (kid) do nothing returning id`;
   return rows.length > 0;
 }
@@ -74,4 +76,12 @@ export async function extendServiceKey(sql: Sql, kid: string, expiresAtMs: numbe
       else to_timestamp(${expiresAtMs / 1000}) at time zone 'utc' end
     where kid = ${kid} and approval_id is not null returning id`;
   return rows.length > 0;
+}
+
+/** How many keys wait for somebody to approve them: of that service, and in all. */
+export async function countUnapprovedKeys(sql: Sql, service: string): Promise<{ own: number; all: number }> {
+  const [row] = await sql<{ own: number; all: number }[]>`
+    select (count(*) filter (where service = ${service}))::integer as own, count(*)::integer as all
+    from servicekey where approval_id is null`;
+  return row ?? { own: 0, all: 0 };
 }

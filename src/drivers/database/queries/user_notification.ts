@@ -132,3 +132,9 @@ export async function updateUserNotification(
     where n.uuid = ${uuid} and n.target_id in (select id from ${targetsOf(sql, userId)} target)`;
   return result.count > 0;
 }
+
+/** Whoever they are for. */
+export async function deleteUserNotificationsAt(sql: Sql, lookupPaths: readonly string[]): Promise<void> {
+  if (lookupPaths.length === 0) return;
+  await sql`delete from notification where lookup_path = any(${[...lookupPaths]}::varchar[])`;
+}

@@ -1,0 +1,388 @@
+import type { Hash } from "node:crypto";
+import { sizeBytes as parseSize } from "../../config/size.ts";
+import { insertLinks } from "../../drivers/database/queries/blob.ts";
+import {
+  type ClaimedFetch,
+  claimFetch,
+  deleteFetch,
+  type FetchProgress,
+  releaseFetch,
+  renewFetch,
+  saveFetch,
+} from "../../drivers/database/queries/blob_fetch.ts";
+import { completeUpload } from "../../drivers/database/queries/upload.ts";
+import type { StorageAppender, StorageLocation } from "../../drivers/storage/driver.ts";
+import { type Upstream, UpstreamError } from "../../drivers/upstream/driver.ts";
+import { AppError } from "../../lib/errors.ts";
+import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
+import type { Deps } from "../deps.ts";
+import { lostClaim, withDigestClaim } from "../digest_claim.ts";
+import { locationOf } from "../locations.ts";
+import { perPool } from "../per_pool.ts";
+import { BufferedWriter } from "../upload_body.ts";
+import type { BufferPool } from "../upload_workspace.ts";
+import type { RunLimits } from "./limits.ts";
+import type { ReportProgress } from "./progress.ts";
+import { pauseFor, untilAborted } from "./waiting.ts";
+
+/*
+ * One blob, from another registry into storage. As an upload (`domain/uploads.ts`: the same order, the same protocol with
+ * garbage collection), but for what a bad link asks for:
+ *
+ *   row in blobfetch (lease) -> uploads/<uuid> grows -> digest verified -> [claim on the digest: object made -> rows, claim ends] -> the row ends
+ *
+ * The row says how many bytes are durable. After `kill -9` the file has more: those count, too, since the digest is
+ * verified in the end; when it is wrong, what was taken over is not trusted any more, and the blob comes anew, once. The
+ * hash of what is there is computed once a session, by reading it locally.
+ */
+
+export type FetchDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics"> & {
+  readonly buffers: BufferPool;
+};
+
+export interface WantedBlob {
+  readonly digest: Digest;
+  /** As the manifest says. */
+  readonly sizeBytes: number;
+}
+
+/** What a fetch is given by its run. */
+export interface FetchContext {
+  readonly repositoryId: number;
+  readonly upstream: Pick<Upstream, "openBlob">;
+  readonly limits: RunLimits;
+  readonly report: ReportProgress;
+  readonly signal: AbortSignal;
+}
+
+/** For so long the repository keeps what a run has brought and no manifest names yet: a slow link may take days. */
+export const HOLD_SECONDS = 7 * 24 * 3600;
+
+const LEASE_SECONDS = 60;
+const RENEW_MS = 20_000;
+/** Bytes after which what has come is forced out, and written down. */
+const CHECKPOINT_BYTES = 64 << 20;
+/** Attempts in a row that bring nothing. Any byte starts the count anew. */
+const FRUITLESS_MAX = 8;
+const PAUSE_MS = { first: 250, most: 30_000 } as const;
+const BUSY_WAIT_MS = 500;
+
+const fetchKey = (uuid: string) => `uploads/${uuid}`;
+const lostLease = () => new AppError("upload_invalid", "another process has taken this fetch over");
+
+/** Blobs that this process is fetching now, for whatever run. */
+const underWay = perPool(() => new Map<Digest, Promise<unknown>>());
+
+/**
+ * Brings a blob into storage and links it to the repository; one that is stored by now, or that another run brings
+ * meanwhile, only gets the link.
+ * @throws {UpstreamError}; {AppError} `blob_too_large`, `storage_full`, …; {MirrorPaused}; the signal's reason
+ */
+export async function fetchBlob(deps: FetchDeps, blob: WantedBlob, context: FetchContext): Promise<void> {
+  const { config, sql } = deps;
+  if (blob.sizeBytes > parseSize(config.MAXIMUM_LAYER_SIZE)) {
+    throw new AppError("blob_too_large", `blob ${blob.digest} is larger than MAXIMUM_LAYER_SIZE`);
+  }
+  const others = underWay(sql);
+  while (true) {
+    const other = others.get(blob.digest);
+    if (other !== undefined) {
+      await untilAborted(other.catch(() => {}), context.signal);
+      if (await link(deps, blob, context)) return;
+      continue;
+    }
+    const own = fetchAlone(deps, blob, context);
+    others.set(blob.digest, own);
+    try {
+      if (await own) return;
+    } finally {
+      others.delete(blob.digest);
+    }
+    // Another node has it.
+    await pauseFor(BUSY_WAIT_MS, context.signal);
+    if (await link(deps, blob, context)) return;
+  }
+}
+
+async function link(
+  { sql, storage }: FetchDeps,
+  { digest, sizeBytes }: WantedBlob,
+  { repositoryId }: FetchContext,
+) {
+  const linked = await insertLinks(sql, { repositoryId, digests: [digest], keepSeconds: HOLD_SECONDS });
+  return linked.length > 0 && (await storage.driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes;
+}
+
+/** @returns false while another process holds the fetch */
+async function fetchAlone(deps: FetchDeps, blob: WantedBlob, context: FetchContext): Promise<boolean> {
+  context.signal.throwIfAborted();
+  const lease = { lease: crypto.randomUUID(), leaseSeconds: LEASE_SECONDS };
+  const claim = await claimFetch(deps.sql, blob.digest, lease);
+  if (claim === undefined) return false;
+  const lost = new AbortController();
+  const renew = setInterval(() => {
+    renewFetch(deps.sql, claim, LEASE_SECONDS).then((kept) => kept || lost.abort(lostLease()), () => {
+      // The database is away for the moment: the end of the fetch checks the lease.
+    });
+  }, RENEW_MS);
+  const signal = AbortSignal.any([context.signal, lost.signal]);
+  const session = new FetchSession(deps, blob, { ...context, signal }, claim);
+  try {
+    await session.run();
+    return true;
+  } finally {
+    clearInterval(renew);
+  }
+}
+
+class FetchSession {
+  readonly #key: string;
+  /** What was begun somewhere goes on there. */
+  readonly #location: StorageLocation;
+  #hash: Hash;
+  #state: string | undefined;
+  /** Bytes that were handed to storage, and hashed. */
+  #atBytes = 0;
+  #durableBytes = 0;
+  /** Bytes of an earlier session. */
+  #inheritedBytes = 0;
+
+  constructor(
+    readonly deps: FetchDeps,
+    readonly blob: WantedBlob,
+    readonly context: FetchContext,
+    readonly claim: ClaimedFetch,
+  ) {
+    this.#key = fetchKey(claim.uuid);
+    this.#location = claim.locationName === undefined
+      ? deps.storage
+      : locationOf(deps.storage, claim.locationName);
+    this.#state = claim.storageState;
+    this.#hash = this.#newHash();
+  }
+
+  async run(): Promise<void> {
+    let stored = false;
+    try {
+      if (await this.#adoptStored()) stored = true;
+      else {
+        await this.#takeOver();
+        await this.#fetchVerified();
+        stored = await this.#store(this.#key);
+      }
+    } finally {
+      // Whatever happened, the next one goes on from here.
+      if (!stored) await releaseFetch(this.deps.sql, this.claim, this.#progress()).catch(() => {});
+    }
+  }
+
+  /** An object that a crash left between its rename and its rows is as good as one that comes over the link. */
+  async #adoptStored(): Promise<boolean> {
+    const { driver } = this.#location;
+    const key = blobKey(this.blob.digest);
+    if ((await driver.stat(key))?.sizeBytes !== this.blob.sizeBytes) return false;
+    const hash = this.#newHash();
+    for await (const chunk of await driver.read(key)) hash.update(chunk);
+    if (this.#digestOf(hash) !== this.blob.digest || !await this.#store(undefined)) return false;
+    await driver.discard(this.#key, this.#state).catch(() => {}); // the clean-up gets it otherwise
+    return true;
+  }
+
+  /** Hashes what an earlier session has brought. */
+  async #takeOver(): Promise<void> {
+    const { driver } = this.#location;
+    const inStorage = (await driver.stat(this.#key))?.sizeBytes;
+    // Engines that show no unfinished object have what the row says.
+    const presentBytes = inStorage ?? this.claim.sizeBytes;
+    if (presentBytes === 0 || presentBytes > this.blob.sizeBytes) return;
+    try {
+      for await (const chunk of await driver.read(this.#key, 0, presentBytes)) {
+        this.#hash.update(chunk);
+        this.#atBytes += chunk.length;
+        this.context.signal.throwIfAborted();
+      }
+    } catch (error) {
+      if (this.context.signal.aborted) throw error;
+      this.#startOver();
+    }
+    if (this.#atBytes !== presentBytes) this.#startOver();
+    this.#inheritedBytes = this.#atBytes;
+    this.#durableBytes = Math.min(this.claim.sizeBytes, this.#atBytes);
+    if (this.#atBytes > 0) this.context.report({ kind: "here", bytes: this.#atBytes });
+  }
+
+  async #fetchVerified(): Promise<void> {
+    const { digest, sizeBytes } = this.blob;
+    while (true) {
+      await this.#fetchRest();
+      const actual = this.#digestOf(this.#hash);
+      if (actual === digest) return;
+      const inheritedBytes = this.#inheritedBytes;
+      this.#startOver();
+      if (inheritedBytes > 0) continue; // a power cut may have spoilt what was there
+      await this.#location.driver.discard(this.#key, this.#state).catch(() => {});
+      throw new UpstreamError(
+        "lied",
+        `the blob that came (${sizeBytes} bytes) has the digest ${actual}, not ${digest}`,
+      );
+    }
+  }
+
+  /** Goes on until all bytes are there, however often the link fails, as long as it brings something. */
+  async #fetchRest(): Promise<void> {
+    const { signal, report } = this.context;
+    let fruitless = 0;
+    while (this.#durableBytes < this.blob.sizeBytes || this.blob.sizeBytes === 0) {
+      const before = this.#atBytes;
+      try {
+        // All of it came before a kill, but was not forced out.
+        if (before > 0 && before === this.blob.sizeBytes) {
+          return await this.#checkpoint(await this.#openSink());
+        }
+        await this.#fetchOnce();
+        if (this.#atBytes >= this.blob.sizeBytes) return;
+        throw new UpstreamError("connection", `blob ${this.blob.digest} ends before its last byte`, {
+          passing: true,
+        });
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof UpstreamError) || !error.passing) throw error;
+        fruitless = this.#atBytes > before ? 0 : fruitless + 1;
+        if (fruitless >= FRUITLESS_MAX) throw error;
+        report({ kind: "error", message: error.message });
+        const pauseMs = error.retryAfterMs ?? Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** fruitless);
+        await pauseFor(pauseMs, signal);
+      }
+    }
+  }
+
+  /** One request: appends what it brings. Whatever ends it, all that came is in storage, durable, and written down. */
+  async #fetchOnce(): Promise<void> {
+    const { context, blob } = this;
+    const { startsAt, bytes } = await context.upstream.openBlob(blob.digest, this.#atBytes, context.signal);
+    let skip = this.#atBytes - startsAt;
+    let sink: Sink | undefined;
+    try {
+      for await (const chunk of bytes) {
+        context.signal.throwIfAborted();
+        const fresh = skip > 0 ? chunk.subarray(skip) : chunk;
+        skip = Math.max(0, skip - chunk.length);
+        context.report({ kind: "fetched", bytes: chunk.length });
+        if (this.#atBytes + fresh.length > blob.sizeBytes) {
+          throw new UpstreamError(
+            "lied",
+            `blob ${blob.digest} is longer than the ${blob.sizeBytes} bytes it should have`,
+          );
+        }
+        if (fresh.length > 0) {
+          sink ??= await this.#openSink();
+          this.#hash.update(fresh);
+          this.#atBytes += fresh.length;
+          await sink.writer.write(fresh);
+        }
+        if (sink !== undefined && this.#atBytes - this.#durableBytes >= CHECKPOINT_BYTES) {
+          const full = sink;
+          sink = undefined;
+          await this.#checkpoint(full);
+        }
+        await context.limits.took(chunk.length, context.signal);
+      }
+      if (blob.sizeBytes === 0) sink ??= await this.#openSink();
+    } catch (error) {
+      if (isStorageFailure(error)) {
+        const open = sink;
+        sink = undefined;
+        await open?.writer.dispose();
+        await open?.appender.abort();
+      }
+      throw error;
+    } finally {
+      if (sink !== undefined) await this.#checkpoint(sink);
+    }
+  }
+
+  async #openSink(): Promise<Sink> {
+    const appender = await this.#location.driver.append(this.#key, this.#atBytes, { state: this.#state });
+    return { appender, writer: new BufferedWriter(appender, this.deps.buffers) };
+  }
+
+  async #checkpoint({ writer, appender }: Sink): Promise<void> {
+    try {
+      await writer.flush();
+      const { sizeBytes, state } = await appender.close({ durable: true });
+      this.#durableBytes = sizeBytes;
+      this.#state = state;
+    } catch (error) {
+      await appender.abort();
+      throw error;
+    } finally {
+      await writer.dispose();
+    }
+    if (!await saveFetch(this.deps.sql, this.claim, this.#progress(), LEASE_SECONDS)) throw lostLease();
+  }
+
+  /**
+   * @param from key of the verified object; `undefined` when it is in its place
+   * @returns false when it is there no more
+   */
+  async #store(from: string | undefined): Promise<boolean> {
+    const { deps, context: { repositoryId }, blob: { digest, sizeBytes } } = this;
+    const { name, driver } = this.#location;
+    const blob = { repositoryId, digest, sizeBytes, locationName: name, keepSeconds: HOLD_SECONDS };
+    const whole = from === undefined ? blobKey(digest) : await this.#finish();
+    const stored = await withDigestClaim(deps, digest, async (claim) => {
+      if (whole !== blobKey(digest)) await driver.move(whole, blobKey(digest));
+      else if (await driver.stat(whole) === undefined) return false;
+      claim.signal.throwIfAborted();
+      if (!await completeUpload(deps.sql, blob, undefined, claim)) throw lostClaim();
+      claim.ended = true;
+      return true;
+    });
+    // What is left of it is ended by whoever fetches the digest next, or by the clean-up.
+    if (stored) await deleteFetch(deps.sql, this.claim);
+    if (stored) this.deps.metrics.pushedBytes.labels().inc(sizeBytes);
+    return stored;
+  }
+
+  /** Makes a whole object of what has come. @returns where it is */
+  async #finish(): Promise<string> {
+    const { appender } = await this.#openSink();
+    try {
+      return (await appender.close({ durable: true, last: true })).key;
+    } catch (error) {
+      await appender.abort();
+      throw error;
+    }
+  }
+
+  #progress(): FetchProgress {
+    const { name } = this.#location;
+    return { sizeBytes: this.#durableBytes, locationName: name, storageState: this.#state };
+  }
+
+  #startOver(): void {
+    this.#state = undefined;
+    this.#hash = this.#newHash();
+    this.#atBytes = 0;
+    this.#durableBytes = 0;
+    this.#inheritedBytes = 0;
+  }
+
+  #newHash(): Hash {
+    return createHasher(algorithmOf(this.blob.digest));
+  }
+
+  #digestOf(hash: Hash): string {
+    return `${algorithmOf(this.blob.digest)}:${hash.copy().digest("hex")}`;
+  }
+}
+
+interface Sink {
+  readonly appender: StorageAppender;
+  readonly writer: BufferedWriter;
+}
+
+/** Not the link's fault. */
+function isStorageFailure(error: unknown): boolean {
+  return error instanceof AppError && (error.code === "storage_full" || error.code === "storage_unavailable");
+}

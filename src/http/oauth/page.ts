@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { escapeHtml } from "../../lib/html.ts";
+
+const STYLE = `
+:root { color-scheme: light dark; --edge: #c7c7c7; --quiet: #4d4d4d; --card: #fff; --ground: #f2f2f2; --ink: #151515;
+  --act: #0066cc; --warn: #8a4b00; --warn-ground: #fff4e0; }
+@media (prefers-color-scheme: dark) { :root { --edge: #4d4d4d; --quiet: #c7c7c7; --card: #1f1f1f; --ground: #151515;
+  --ink: #f2f2f2; --act: #4394e5; --warn: #ffcc80; --warn-ground: #3a2a10; } }
+body { font: 16px/1.5 system-ui, sans-serif; background: var(--ground); color: var(--ink); margin: 0; padding: 2rem 1rem; }
+main { max-width: 34rem; margin: 0 auto; background: var(--card); border: 1px solid var(--edge); border-radius: 6px;
+  padding: 1.5rem 2rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.35rem; margin: 0 0 1rem; }
+p { margin: .5rem 0; }
+.quiet { color: var(--quiet); font-size: .9rem; }
+.scopes { list-style: none; padding: 0; margin: 1rem 0; }
+.scopes li { border: 1px solid var(--edge); border-radius: 4px; padding: .6rem .8rem; margin: .5rem 0; }
+.scopes .dangerous { border-color: var(--warn); background: var(--warn-ground); }
+.warning { color: var(--warn); font-weight: 600; }
+label { display: block; margin: .8rem 0 .2rem; }
+input[type=text], input[type=password] { width: 100%; box-sizing: border-box; font: inherit; padding: .45rem .6rem;
+  border: 1px solid var(--edge); border-radius: 4px; background: var(--card); color: var(--ink); }
+.buttons { display: flex; gap: .75rem; margin-top: 1.25rem; }
+button { font: inherit; padding: .45rem 1.1rem; border-radius: 4px; border: 1px solid var(--act); cursor: pointer;
+  background: var(--act); color: #fff; }
+button.plain { background: transparent; color: var(--act); }
+code, output { display: block; font-family: ui-monospace, monospace; background: var(--ground); padding: .6rem .8rem;
+  border-radius: 4px; margin: .5rem 0; }
+`;
+
+const STYLE_HASH = hashOf(STYLE);
+
+/** A page of the sign-in and consent flow. Everything in it works without scripts, unless it says otherwise. */
+export interface Page {
+  readonly title: string;
+  /** HTML: what comes from outside has been escaped. */
+  readonly body: string;
+  /** A script that the page may run, and no other. */
+  readonly script?: string;
+}
+
+/**
+ * The answer with the page. Nobody may put it into a frame, keep it, or learn its address from a link.
+ *
+ * The policy has no `form-action`: browsers hold the redirect after a form against it, and that leads to the application.
+ */
+export function pageResponse(
+  page: Page,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  const scripts = page.script === undefined ? "" : `script-src '${hashOf(page.script)}'; `;
+  const html = `<!doctype html><html lang="en"><head><meta charset="utf-8">` +
+    `<meta name="viewport" content="width=device-width, initial-scale=1"><title>${
+      escapeHtml(page.title)
+    }</title>` +
+    `<style>${STYLE}</style></head><body><main>${page.body}</main>` +
+    (page.script === undefined ? "" : `<script>${page.script}</script>`) + `</body></html>`;
+  return new Response(html, {
+    status,
+    headers: {
+      ...FLOW_HEADERS,
+      ...headers,
+      "Content-Type": "text/html; charset=utf-8",
+      "Content-Security-Policy":
+        `default-src 'none'; style-src '${STYLE_HASH}'; ${scripts}base-uri 'none'; ` +
+        "frame-ancestors 'none'",
+    },
+  });
+}
+
+/** Of every answer of the flow. */
+export const FLOW_HEADERS = {
+  "Cache-Control": "no-store",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+  "X-Frame-Options": "DENY",
+} as const;
+
+/** A page with a heading and a sentence. */
+export function messagePage(title: string, message: string): Page {
+  return { title, body: `<h1>${escapeHtml(title)}</h1><p>${escapeHtml(message)}</p>` };
+}
+
+/** Hidden fields of a form; those that are undefined are left out. */
+export function hiddenFields(fields: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value]) =>
+    `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value ?? "")}">`
+  ).join("");
+}
+
+function hashOf(text: string): string {
+  return `sha256-${createHash("sha256").update(text).digest("base64")}`;
+}

@@ -1,0 +1,240 @@
+import type { Deps } from "../domain/deps.ts";
+import { mirrorOf } from "../domain/mirroring/mirrors.ts";
+import { type Mirror, type RunOutcome, SYNC_STATUS } from "../domain/mirroring/model.ts";
+import { type RunLimits, unlimited } from "../domain/mirroring/limits.ts";
+import { RunProgress } from "../domain/mirroring/progress.ts";
+import { releaseOf } from "../domain/mirroring/release.ts";
+import { RunEnded, runMirror } from "../domain/mirroring/run.ts";
+import { createUploadWorkspace } from "../domain/upload_workspace.ts";
+import {
+  claimMirror,
+  countDueMirrors,
+  releaseMirror,
+  renewMirrorLease,
+  selectClaims,
+  selectMirrorById,
+  upsertMirrorProgress,
+} from "../drivers/database/queries/mirror.ts";
+
+/** A worker that is silent for so long has died: its mirrors are taken over. */
+export const MIRROR_LEASE_MS = 60_000;
+const RENEW_MS = 15_000;
+/** How often is asked for runs that somebody wants now, for cancelled ones, and progress is written. */
+const BEAT_MS = 1_000;
+const RELEASE_ATTEMPTS = 20;
+
+export interface MirrorWorkerOptions {
+  /** What the mirror may take of its link. */
+  readonly limitsOf?: (mirror: Mirror) => RunLimits;
+}
+
+interface Running {
+  readonly mirror: Mirror;
+  readonly transactionId: string;
+  readonly stop: AbortController;
+  readonly progress: RunProgress;
+  renewedMs: number;
+  ended: Promise<void>;
+}
+
+/**
+ * Runs the mirrors that are due, `REPO_MIRROR_PARALLEL` at once, until it is stopped. Any number of nodes may do so: a mirror
+ * has one holder, which keeps it by renewing its lease.
+ * @returns stops what runs (it is taken up by whoever comes next) and waits for it
+ */
+export function startMirrorWorker(deps: Deps, options: MirrorWorkerOptions = {}): () => Promise<void> {
+  const worker = new MirrorWorker(deps, options);
+  const timer = setInterval(() => worker.beat(), BEAT_MS);
+  worker.beat();
+  return async () => {
+    clearInterval(timer);
+    await worker.stop();
+  };
+}
+
+class MirrorWorker {
+  readonly #running = new Map<number, Running>();
+  readonly #buffers = createUploadWorkspace().buffers;
+  /** Mirrors whose run has just failed, and until when they are left alone: Quay tries them again in its next round. */
+  readonly #resting = new Map<number, number>();
+  #beating: Promise<void> | undefined;
+  #scheduledMs = 0;
+  #stopping = false;
+
+  constructor(readonly deps: Deps, readonly options: MirrorWorkerOptions) {}
+
+  beat(): void {
+    this.#beating ??= this.#beat().catch((error) => {
+      this.deps.log.warn("mirroring waits for the database", { error });
+    }).finally(() => this.#beating = undefined);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#beating;
+    for (const { stop } of this.#running.values()) stop.abort(new RunEnded("given_up"));
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  async #beat(): Promise<void> {
+    await this.#watch();
+    await this.#claimAll();
+  }
+
+  /** Ends what was cancelled or lost; renews the other leases; writes down how far each is. */
+  async #watch(): Promise<void> {
+    if (this.#running.size === 0) return;
+    const { sql, now } = this.deps;
+    const claims = new Map((await selectClaims(sql, [...this.#running.keys()])).map((row) => [row.id, row]));
+    for (const [id, running] of this.#running) {
+      const claim = claims.get(id);
+      if (claim?.status === SYNC_STATUS.SYNCING && claim.transactionId === running.transactionId) {
+        if (now() - running.renewedMs >= RENEW_MS) {
+          await renewMirrorLease(sql, { id, transactionId: running.transactionId }, now() + MIRROR_LEASE_MS);
+          running.renewedMs = now();
+        }
+        await this.#writeProgress(running);
+      } else if (!running.stop.signal.aborted) {
+        // Whoever changed the row did not want this run: a cancel, or another worker after a long silence of ours.
+        running.stop.abort(new RunEnded(claim?.status === SYNC_STATUS.SYNCING ? "given_up" : "cancelled"));
+      }
+    }
+  }
+
+  async #claimAll(): Promise<void> {
+    const { sql, config, now, metrics } = this.deps;
+    for (const [id, untilMs] of this.#resting) if (untilMs <= now()) this.#resting.delete(id);
+    const scheduled = now() - this.#scheduledMs >= config.REPO_MIRROR_INTERVAL * 1000;
+    if (config.REGISTRY_STATE === "readonly") return;
+    while (!this.#stopping && this.#running.size < config.REPO_MIRROR_PARALLEL) {
+      const transactionId = crypto.randomUUID();
+      const id = await claimMirror(sql, {
+        nowMs: now(),
+        leaseMs: MIRROR_LEASE_MS,
+        transactionId,
+        except: [...this.#resting.keys()],
+        scheduled,
+      });
+      if (id === undefined) {
+        // A round ends when nothing is due; until then each free slot takes the next one.
+        if (scheduled) this.#scheduledMs = now();
+        break;
+      }
+      await this.#start(id, transactionId);
+    }
+    metrics.mirrorWorkersActive.labels().set(this.#running.size);
+  }
+
+  async #start(id: number, transactionId: string): Promise<void> {
+    const row = await selectMirrorById(this.deps.sql, id);
+    if (row === undefined) return; // deleted a moment ago
+    const running: Running = {
+      mirror: mirrorOf(row),
+      transactionId,
+      stop: new AbortController(),
+      progress: new RunProgress(this.deps.now),
+      renewedMs: this.deps.now(),
+      ended: Promise.resolve(),
+    };
+    this.#running.set(id, running);
+    running.ended = this.#run(running).catch((error) => {
+      this.deps.log.error("a mirror's run ended unexpectedly", { mirror: id, error });
+    }).finally(() => {
+      this.#running.delete(id);
+      if (!this.#stopping) this.beat();
+    });
+  }
+
+  async #run(running: Running): Promise<void> {
+    const { deps, options } = this;
+    const { mirror, progress, stop } = running;
+    const { namespace, name } = mirror;
+    const startedMs = deps.now();
+    deps.metrics.mirrorLastSyncStatus.labels(namespace, name, "").set(2);
+    await this.#writeProgress(running);
+    let outcome: RunOutcome = { kind: "given_up" };
+    try {
+      outcome = await runMirror({ ...deps, buffers: this.#buffers }, mirror, {
+        limits: (options.limitsOf ?? (({ limits }) => unlimited(limits)))(mirror),
+        report: (event) => {
+          progress.report(event);
+          if (event.kind === "fetched") deps.metrics.mirroredBytes.labels().inc(event.bytes);
+        },
+        signal: stop.signal,
+      });
+    } finally {
+      await this.#release(running, outcome);
+      await this.#writeProgress(running, outcome);
+      this.#measure(running, outcome, deps.now() - startedMs);
+    }
+  }
+
+  /** Gives the mirror back. While the database is away this waits; when it stays away, the lease runs out by itself. */
+  async #release({ mirror, transactionId }: Running, outcome: RunOutcome): Promise<void> {
+    const { sql, now, log, config } = this.deps;
+    const claim = { id: mirror.id, transactionId };
+    for (let attempt = 1;; attempt++) {
+      try {
+        if (outcome.kind === "paused") await renewMirrorLease(sql, claim, outcome.untilMs);
+        else if (outcome.kind === "given_up") await renewMirrorLease(sql, claim, now());
+        else if (outcome.kind !== "cancelled") {
+          await releaseMirror(sql, claim, releaseOf(mirror, outcome, now()));
+        }
+        break;
+      } catch (error) {
+        if (attempt === RELEASE_ATTEMPTS || this.#stopping) {
+          log.error("a mirror could not be released; its lease runs out by itself", {
+            mirror: mirror.id,
+            error,
+          });
+          break;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    }
+    if (outcome.kind === "failed") this.#resting.set(mirror.id, now() + config.REPO_MIRROR_INTERVAL * 1000);
+  }
+
+  async #writeProgress({ mirror, progress }: Running, outcome?: RunOutcome): Promise<void> {
+    if (outcome?.kind === "success") progress.report({ kind: "phase", phase: "done" });
+    if (outcome?.kind === "failed") progress.report({ kind: "phase", phase: "failed" });
+    if (outcome?.kind === "cancelled") progress.report({ kind: "phase", phase: "cancelled" });
+    const state = progress.snapshot();
+    const { namespace, name } = mirror;
+    const pending = state.tagsWanted - state.tagsDone - state.tagsFailed;
+    this.deps.metrics.mirrorPendingTags.labels(namespace, name).set(Math.max(0, pending));
+    try {
+      await upsertMirrorProgress(this.deps.sql, mirror.repositoryId, JSON.stringify(state), state.updatedMs);
+    } catch (error) {
+      this.deps.log.warn("the progress of a mirror was not written", { mirror: mirror.id, error });
+    }
+  }
+
+  #measure({ mirror: { namespace, name } }: Running, outcome: RunOutcome, tookMs: number): void {
+    const { metrics, now, log } = this.deps;
+    const fields = { repository: `${namespace}/${name}`, seconds: Math.round(tookMs / 1000) };
+    if (outcome.kind === "success") log.info("mirrored", { ...fields, tags: outcome.tags.length });
+    else if (outcome.kind === "failed") {
+      const { reason, message, failed } = outcome;
+      log.warn("mirroring failed", { ...fields, reason, message, failedTags: failed.length });
+    } else log.info(`mirroring ${outcome.kind}`, fields);
+    this.#countDue();
+    if (outcome.kind !== "success" && outcome.kind !== "failed") return;
+    const succeeded = outcome.kind === "success";
+    metrics.mirrorSyncDuration.labels(namespace).observe(tookMs / 1000);
+    metrics.mirrorLastSyncTimestamp.labels(namespace, name).set(Math.floor(now() / 1000));
+    metrics.mirrorSyncComplete.labels(namespace, name).set(succeeded ? 1 : 0);
+    metrics.mirrorLastSyncStatus.labels(namespace, name, "").set(succeeded ? 1 : 0);
+    if (succeeded) return;
+    metrics.mirrorLastSyncStatus.labels(namespace, name, outcome.reason).set(0);
+    metrics.mirrorSyncFailures.labels(namespace, outcome.reason).inc();
+  }
+
+  #countDue(): void {
+    const { sql, now, metrics } = this.deps;
+    countDueMirrors(sql, now()).then(
+      (count) => metrics.repositoryRowsUnmirrored.labels().set(count),
+      () => {}, // the next run counts again
+    );
+  }
+}
