@@ -8,6 +8,7 @@ import { NEVER } from "./kinds/never.ts";
 import { accountKinds } from "./kinds/accounts.ts";
 import { automationKinds } from "./kinds/automation.ts";
 import { contentKinds } from "./kinds/content.ts";
+import { immutabilityKinds } from "./kinds/immutability.ts";
 import { personKinds } from "./kinds/persons.ts";
 import { serviceKeyKinds } from "./kinds/service_keys.ts";
 import type { Writings } from "./kinds/written.ts";
@@ -20,6 +21,7 @@ const WRITTEN: Writings = {
   ...personKinds,
   ...invitationKinds,
   ...automationKinds,
+  ...immutabilityKinds,
   ...serviceKeyKinds,
 };
 
