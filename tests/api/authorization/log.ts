@@ -2,22 +2,25 @@ import type { Resource, RouteRule } from "./rules.ts";
 
 /** A log and the counts of its rows. */
 function logOf(path: string, rule: Omit<RouteRule, "ok">): Record<string, RouteRule> {
-  return { [`GET ${path}/logs`]: { ...rule, ok: 200 }, [`GET ${path}/aggregatelogs`]: { ...rule, ok: 200 } };
+  return {
+    [`GET ${path}/logs`]: { ...rule, ok: 200 },
+    [`GET ${path}/aggregatelogs`]: { ...rule, ok: 200, features: ["FEATURE_AGGREGATED_LOG_COUNT_RETRIEVAL"] },
+  };
 }
 
 /** How often tags and manifests were pulled, which is counted where pulls are logged. */
 const statistics: RouteRule = { who: "R:read", ok: 200, features: ["FEATURE_IMAGE_PULL_STATS"] };
 
-const TELL = { callback_email: "auditor@example.org" };
+const TELL = { body: { callback_email: "auditor@example.org" }, features: ["FEATURE_LOG_EXPORT"] };
 
 /** The action log. Global read-only superusers read every one. */
 export const logs: Resource = {
   routes: {
     ...logOf("/repository/{repository}", { who: "R:admin GRO&R:read" }),
     ...logOf("/organization/{orgname}", { who: "A SUF GRO" }),
-    "POST /repository/{repository}/exportlogs": { who: "R:admin", ok: 200, body: TELL },
-    "POST /organization/{orgname}/exportlogs": { who: "A SUF", ok: 200, body: TELL },
-    "POST /user/exportlogs": { who: "U:adm", ok: 200, body: TELL },
+    "POST /repository/{repository}/exportlogs": { who: "R:admin", ok: 200, ...TELL },
+    "POST /organization/{orgname}/exportlogs": { who: "A SUF", ok: 200, ...TELL },
+    "POST /user/exportlogs": { who: "U:adm", ok: 200, ...TELL },
     "GET /repository/{repository}/tag/{tag}/pull_statistics": {
       ...statistics,
       with: { tag: "v1" },
