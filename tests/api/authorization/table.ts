@@ -1,8 +1,8 @@
 import type { Resource } from "./rules.ts";
-import { authorizedEmails } from "./authorized_email.ts";
 import { applications } from "./application.ts";
 import { appTokens } from "./app_token.ts";
 import { authorizations } from "./authorization.ts";
+import { authorizedEmails } from "./authorized_email.ts";
 import { documents } from "./documents.ts";
 import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
