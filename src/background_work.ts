@@ -59,7 +59,7 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
     {
       name: "registry_size",
       everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
-      run: () => workOnRegistrySize(deps),
+      run: (stop) => workOnRegistrySize(deps, stop),
     },
     ...(config.FEATURE_LOG_EXPORT
       ? [{

@@ -49,7 +49,8 @@ export async function startRecovery(
   return { answer: { status: "sent" }, done };
 }
 
-async function mailRecovery(
+/** Mails a code to a person, unless that was done a moment ago. The caller has checked who asks. @throws {AppError} `mail_failed` */
+export async function mailRecovery(
   deps: Pick<Deps, "sql" | "now" | "config" | "mail">,
   account: { id: number; email: string; username: string },
 ): Promise<void> {

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "../../domain/deps.ts";
 import { startSession } from "../../domain/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
+import { appCapabilities } from "./app_capabilities.ts";
 import { clientConfig } from "./client_config.ts";
 import { exportedLogRoutes } from "./exported_logs.ts";
 import { mailLinkRoutes } from "./mail_links.ts";
@@ -13,6 +14,10 @@ export function webRoutes(deps: Deps): Hono {
   app.get("/config", (c) => {
     c.header("Cache-Control", "no-store");
     return c.body(config, 200, { "Content-Type": "application/json" });
+  });
+  const capabilities = JSON.stringify(appCapabilities(deps.config));
+  app.get("/.well-known/app-capabilities", (c) => {
+    return c.body(capabilities, 200, { "Content-Type": "application/json" });
   });
   app.get("/csrf_token", (c) => {
     let session = readSession(deps, c);
