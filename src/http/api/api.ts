@@ -23,6 +23,7 @@ import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -77,6 +78,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...quotaRoutes,
   ...logRoutes,
   ...searchRoutes,
   ...descriptionRoutes(() => API_ROUTES),

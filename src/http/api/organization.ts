@@ -10,6 +10,7 @@ import {
 } from "../../domain/organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { optionalText } from "./fields.ts";
+import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const teamSchema = z.object({
@@ -35,6 +36,7 @@ const organizationSchema = z.object({
   invoice_email_address: z.string().nullable().optional(),
   tag_expiration_s: z.int().optional(),
   is_free_account: z.boolean().optional(),
+  ...quotaFields,
 });
 
 export const organizationRoutes: readonly Route[] = [
@@ -130,6 +132,7 @@ async function organizationView(
       is_synced: team.isSynced,
     }]));
     view.ordered_teams = teams.map((team) => team.name);
+    Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));
   }
   if (isAdmin) {
     view.invoice_email = organization.invoiceEmail;

@@ -9,6 +9,7 @@ import { manifests } from "./manifest.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
+import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
@@ -43,4 +44,5 @@ export const RESOURCES: readonly Resource[] = [
   userNotifications,
   superusers,
   searches,
+  quotas,
 ];
