@@ -13,6 +13,7 @@ export interface Command {
 /** Loaded only when asked for: `quaylet version` need not read the whole appliance. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serveCommand,
+  repomirror: async () => (await import("./repomirror.ts")).repomirrorCommand,
   init: async () => (await import("./init.ts")).initCommand,
   check: async () => (await import("./check.ts")).checkCommand,
   user: async () => (await import("./user.ts")).userCommand,
@@ -22,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   repo: async () => (await import("./repo.ts")).repoCommand,
   tag: async () => (await import("./tag.ts")).tagCommand,
   token: async () => (await import("./token.ts")).tokenCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
   version: async () => (await import("./version.ts")).versionCommand,
   completion: async () => (await import("./completion.ts")).completionCommand,
 };

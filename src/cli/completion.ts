@@ -14,14 +14,14 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   repo: ["create", "list", "show", "delete", "visibility", "description", "state", "permission"],
   tag: ["list", "history", "move", "delete", "restore", "expire"],
   token: ["create", "list", "revoke"],
-
+  logs: ["list", "export"],
   version: ["--json"],
   completion: ["bash"],
   help: [],
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token"];
+const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token", "logs"];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +33,8 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "robot create": ["--description"],
   "robot permission": ["read", "write", "admin", "none"],
   "repo create": ["--public", "--description"],
+  "logs list": ["--repo", "--org", "--user", "--kind", "--since", "--until", "--limit"],
+  "logs export": ["--repo", "--org", "--user", "--kind", "--since", "--until"],
   "repo visibility": ["public", "private"],
   "repo state": ["NORMAL", "READ_ONLY", "MIRROR"],
   "repo permission": ["--user", "--team", "--role"],
@@ -59,6 +61,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     "super:user",
   ],
   "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team": [],
+  "--repo|--org|--kind|--since|--until|--limit": [],
   "--filter|--tag|--at|--in|--lifetime|--name|--app": [],
 };
 

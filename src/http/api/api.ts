@@ -13,10 +13,13 @@ import { appTokenRoutes } from "./app_token.ts";
 import { applicationRoutes } from "./application.ts";
 import { applicationTokenRoutes } from "./application_token.ts";
 import { authorizationRoutes } from "./authorization.ts";
+import { capabilitiesRoutes } from "./capabilities.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
+import { immutabilityPolicyRoutes } from "./immutability_policy.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logExportRoutes } from "./log_export.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
@@ -73,6 +76,7 @@ export const API_ROUTES: readonly Route[] = [
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...immutabilityPolicyRoutes,
   ...superuserUserRoutes,
   ...superuserOrganizationRoutes,
   ...superuserKeyRoutes,
@@ -80,7 +84,9 @@ export const API_ROUTES: readonly Route[] = [
   ...messageRoutes,
   ...quotaRoutes,
   ...logRoutes,
+  ...logExportRoutes,
   ...searchRoutes,
+  ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 

@@ -17,3 +17,13 @@ create table logcounted (
 );
 insert into logcounted (until_time)
 select coalesce((select min(datetime) from logentry3), now() at time zone 'utc' - interval '1 day');
+
+-- Rows that are on their way to the archive: at most one batch of a table at a time. The batch stays until its rows are
+-- deleted: who takes over from a node that died writes the same file again.
+create table logarchivebatch (
+  table_name varchar(16) primary key,
+  file varchar(255) not null,
+  row_ids bigint[] not null,
+  holder uuid not null,
+  expires timestamp not null
+);
