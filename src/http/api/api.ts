@@ -27,6 +27,7 @@ import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -83,6 +84,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserSiteRoutes,
   ...messageRoutes,
   ...pullStatisticsRoutes,
+  ...quotaRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...searchRoutes,
