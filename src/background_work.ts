@@ -1,6 +1,7 @@
 import type { Deps } from "./domain/deps.ts";
 import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
 import { countActions } from "./domain/log_counts.ts";
+import { replicationRetries } from "./domain/locations.ts";
 import { refreshQueueGauges } from "./domain/queue_gauges.ts";
 import { countRepositoryActions } from "./domain/popularity.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
@@ -10,6 +11,7 @@ import { createWebhookClient } from "./lib/webhook_client.ts";
 import { deliverNotifications } from "./workers/notification_delivery.ts";
 import { findEndingTags } from "./workers/image_expiry.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { replicateBlobs } from "./workers/replication.ts";
 import { cleanTokens } from "./workers/token_cleanup.ts";
 import { workOnRegistrySize } from "./workers/registry_size.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
@@ -19,6 +21,9 @@ export const ORPHAN_AGE_MS = 600_000;
 
 /** How long what happened waits at most to be told; looking costs two look-ups in an index. */
 const NOTIFICATION_POLL_MS = 6000;
+
+/** How long a new blob waits at most for its copies to be begun. */
+const REPLICATION_POLL_MS = 5000;
 
 /** What runs once per node beside the requests; one entry a worker. */
 export function backgroundWork(deps: Deps): PeriodicWork[] {
@@ -78,6 +83,12 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
         run: (stop: AbortSignal) => findEndingTags(deps, stop),
       }]
       : []),
+    ...(replicationRetries(deps) === undefined ? [] : [{
+      name: "replication",
+      everyMs: REPLICATION_POLL_MS,
+      atStart: true,
+      run: (stop: AbortSignal) => replicateBlobs(deps, stop),
+    }]),
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

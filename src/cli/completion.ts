@@ -11,13 +11,16 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   org: ["create", "list", "show", "delete"],
   robot: ["create", "list", "show", "regenerate", "delete"],
   repo: ["create", "list", "show", "delete", "visibility", "permission"],
+  storage: ["migrate"],
+  "backfill-replication": ["--data", "--config", "--json"],
+  "remove-location": ["--data", "--config", "--json", "--dry-run"],
   version: ["--json"],
   completion: ["bash"],
   help: [],
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "robot", "repo"];
+const OPERATOR_COMMANDS = ["user", "org", "robot", "repo", "storage"];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -25,6 +28,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "user password": ["--password-stdin", "--ask"],
   "org create": ["--email", "--owner"],
   "robot create": ["--description"],
+  "storage migrate": ["--jobs"],
   "repo create": ["--public", "--description"],
   "repo visibility": ["public", "private"],
   "repo permission": ["--user", "--team", "--role"],
@@ -35,7 +39,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--log": ["json", "text"],
   "--log-level": ["debug", "info", "warn", "error"],
   "--role": ["read", "write", "admin", "none"],
-  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team": [],
+  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
 };
 
 export const completionCommand: Command = {

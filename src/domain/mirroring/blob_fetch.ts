@@ -17,7 +17,7 @@ import { AppError } from "../../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
 import { lostClaim, withDigestClaim } from "../digest_claim.ts";
-import { locationOf } from "../locations.ts";
+import { locationOf, replicationRetries } from "../locations.ts";
 import { perPool } from "../per_pool.ts";
 import { BufferedWriter } from "../upload_body.ts";
 import type { BufferPool } from "../upload_workspace.ts";
@@ -328,7 +328,14 @@ class FetchSession {
   async #store(from: string | undefined): Promise<boolean> {
     const { deps, context: { repositoryId }, blob: { digest, sizeBytes } } = this;
     const { name, driver } = this.#location;
-    const blob = { repositoryId, digest, sizeBytes, locationName: name, keepSeconds: HOLD_SECONDS };
+    const blob = {
+      repositoryId,
+      digest,
+      sizeBytes,
+      locationName: name,
+      keepSeconds: HOLD_SECONDS,
+      replicationRetries: replicationRetries(deps),
+    };
     const whole = from === undefined ? blobKey(digest) : await this.#finish();
     const stored = await withDigestClaim(deps, digest, async (claim) => {
       if (whole !== blobKey(digest)) await driver.move(whole, blobKey(digest));
