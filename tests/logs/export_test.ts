@@ -7,7 +7,7 @@ import { createWebhookClient } from "../../src/lib/webhook_client.ts";
 import { exportLogs } from "../../src/workers/log_export.ts";
 import { Content } from "../api/content.ts";
 import { type Site, withSite } from "../api/site.ts";
-import { RecordedMail } from "../database.ts";
+import type { RecordedMail } from "../database.ts";
 import { type Receiver, RECEIVER_HOST, withReceiver } from "../notifications/receiver.ts";
 import { addRows, rowsOf } from "./rows.ts";
 

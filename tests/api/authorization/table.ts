@@ -10,6 +10,7 @@ import { immutabilityPolicies } from "./immutability_policy.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
+import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
@@ -45,4 +46,5 @@ export const RESOURCES: readonly Resource[] = [
   userNotifications,
   superusers,
   searches,
+  quotas,
 ];
