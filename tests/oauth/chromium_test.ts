@@ -25,7 +25,12 @@ test({
     try {
       await using appliance = await startAppliance({
         http: host,
-        config: { SERVER_HOSTNAME: host, FEATURE_USER_INITIALIZE: true, FEATURE_MAILING: false },
+        config: {
+          SERVER_HOSTNAME: host,
+          FEATURE_USER_INITIALIZE: true,
+          FEATURE_MAILING: false,
+          LOCAL_OAUTH_HANDLER: "/show-token",
+        },
       });
       const owner = await Client.initialize(appliance);
       const post = async (path: string, body: unknown) => {
@@ -46,7 +51,7 @@ test({
           `${appliance.httpUrl}/oauth/authorize?${new URLSearchParams({ client_id, ...parameters })}`,
         );
       await authorize({
-        redirect_uri: `http://${host}/oauth/localapp`,
+        redirect_uri: `http://${host}/show-token`,
         response_type: "token",
         scope: "repo:read user:admin",
       });
@@ -65,7 +70,7 @@ test({
       await browser.until(`document.getElementById("given")?.hidden === false`);
       const token = await browser.evaluate(`document.getElementById("token").textContent`);
       assert.match(String(token), /^[A-Z0-9]{40}$/);
-      assert.equal(await browser.evaluate("location.href"), `http://${host}/oauth/localapp`);
+      assert.equal(await browser.evaluate("location.href"), `http://${host}/show-token`);
       const user = await fetch(`${appliance.httpUrl}/api/v1/user/`, {
         headers: { Authorization: `Bearer ${token}` },
       });
