@@ -212,6 +212,24 @@ Deno.test("/confirminvite: a page to join with, signed in or not", async () => {
     expect([joined.status, joined.headers.get("Location")]).toEqual([303, "/organization/acme"]);
     expect(await browser.expect(200, "GET", "/user/")).toMatchObject({ username: "bob", verified: true });
 
+    await alice.expect(200, "PUT", `${TEAM}/invite/dave@example.org`);
+    const forDave = (await mailbox.nextLink("dave@example.org")).split("=")[1] ?? "";
+    const newcomer = site.stranger();
+    const offered = await (await newcomer.call("GET", `/confirminvite?code=${forDave}`)).text();
+    expect(offered).toContain('value="dave@example.org"');
+    await newcomer.fetchCsrf();
+    const wanted = { code: forDave, answer: "create", email: "dave@example.org", password: PASSWORD };
+    const taken = await send({ ...wanted, username: "bob" }, newcomer);
+    expect([taken.status, await taken.text()]).toEqual([400, expect.stringContaining("already exists")]);
+    const made = await send({ ...wanted, username: "dave" }, newcomer);
+    await made.body?.cancel();
+    expect(made.status).toBe(303);
+    expect(await newcomer.expect(200, "GET", "/user/")).toMatchObject({
+      username: "dave",
+      verified: true,
+      organizations: [{ name: "acme" }],
+    });
+
     await alice.expect(200, "PUT", `${TEAM}/invite/carol@example.org`);
     const second = await mailbox.nextLink("carol@example.org");
     const root = await site.browserOf("root");
