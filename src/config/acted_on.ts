@@ -134,6 +134,7 @@ export const ACTED_ON: ReadonlySet<string> = new Set<ConfigKey>([
   "ACTION_LOG_MAX_PAGE",
   "DISABLED_FOR_AUDIT_LOGS",
   "DISABLED_FOR_PULL_LOGS",
+  "FEATURE_IMAGE_PULL_STATS",
   "MAIL_SERVER",
   "MAIL_PORT",
   "MAIL_USE_TLS",

@@ -25,6 +25,7 @@ import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
+import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
@@ -81,6 +82,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...pullStatisticsRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...searchRoutes,
