@@ -26,6 +26,7 @@ import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
@@ -83,6 +84,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserSiteRoutes,
   ...messageRoutes,
   ...quotaRoutes,
+  ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...searchRoutes,
