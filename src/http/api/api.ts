@@ -25,6 +25,7 @@ import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
+import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
@@ -83,6 +84,7 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...pullStatisticsRoutes,
   ...quotaRoutes,
   ...autoprunePolicyRoutes,
   ...logRoutes,

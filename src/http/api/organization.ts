@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts.ts";
-import type { Actor } from "../../domain/access.ts";
+import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   changeOrganization,
@@ -132,13 +132,15 @@ async function organizationView(
       is_synced: team.isSynced,
     }]));
     view.ordered_teams = teams.map((team) => team.name);
-    Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));
   }
   if (isAdmin) {
     view.invoice_email = organization.invoiceEmail;
     view.invoice_email_address = organization.invoiceEmailAddress;
     view.tag_expiration_s = organization.tagExpirationS;
     view.is_free_account = false;
+  }
+  if (isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor)) {
+    Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));
   }
   return view;
 }
