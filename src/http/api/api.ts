@@ -27,6 +27,7 @@ import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
@@ -85,6 +86,7 @@ export const API_ROUTES: readonly Route[] = [
   ...messageRoutes,
   ...pullStatisticsRoutes,
   ...quotaRoutes,
+  ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...searchRoutes,

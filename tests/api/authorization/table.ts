@@ -10,6 +10,7 @@ import { immutabilityPolicies } from "./immutability_policy.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
+import { autoprunePolicies } from "./autoprune_policy.ts";
 import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
@@ -47,4 +48,5 @@ export const RESOURCES: readonly Resource[] = [
   superusers,
   searches,
   quotas,
+  autoprunePolicies,
 ];

@@ -48,6 +48,7 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   prototypeid: "The default permission's id.",
   uuid: "Its id, as a list tells it.",
   kid: "The key's id.",
+  policy_uuid: "The policy's id.",
   quota_id: "The quota's id.",
   limit_id: "The limit's id.",
   prefix: "The beginning of a name.",
@@ -93,6 +94,7 @@ export function parametersOf(route: Route): Parameter[] {
 
 const SUBJECTS: readonly (readonly [part: RegExp, tag: string])[] = [
   [/\/quota(\/|$)/, "namespacequota"],
+  [/\/autoprunepolicy\//, "autoprune"],
   [/\/permissions\//, "permission"],
   [/\/tag\//, "tag"],
   [/\/manifest\//, "manifest"],
