@@ -18,8 +18,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import("./check.ts")).checkCommand,
   user: async () => (await import("./user.ts")).userCommand,
   org: async () => (await import("./org.ts")).orgCommand,
+  team: async () => (await import("./team.ts")).teamCommand,
   robot: async () => (await import("./robot.ts")).robotCommand,
   repo: async () => (await import("./repo.ts")).repoCommand,
+  tag: async () => (await import("./tag.ts")).tagCommand,
+  token: async () => (await import("./token.ts")).tokenCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
   version: async () => (await import("./version.ts")).versionCommand,
   completion: async () => (await import("./completion.ts")).completionCommand,
 };

@@ -123,7 +123,7 @@ Deno.test("trailing slashes: the other form is answered 308, with its query", as
       const response = await alice.api(method, path);
       expect([path, response.status, response.headers.get("Location")]).toEqual([path, 308, location]);
     }
-    const wrongMethod = await alice.api("DELETE", "/user/");
+    const wrongMethod = await alice.api("DELETE", "/user/robots");
     expect(wrongMethod.status).toBe(405);
     expect(wrongMethod.headers.get("Allow")).toBe("GET, OPTIONS");
     await wrongMethod.body?.cancel();
@@ -186,8 +186,8 @@ Deno.test("errors: Quay's shape, and its explanation", async () => {
   await withEmptySite({}, async (site) => {
     const error = await site.stranger().expect(404, "GET", "/organization/nowhere");
     expect(error).toEqual({
-      detail: "Organization not found",
-      error_message: "Organization not found",
+      detail: "Not Found",
+      error_message: "Not Found",
       error_type: "not_found",
       title: "not_found",
       type: "http://registry.test/api/v1/error/not_found",

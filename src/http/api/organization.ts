@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts.ts";
-import type { Actor } from "../../domain/access.ts";
+import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   changeOrganization,
@@ -8,8 +8,10 @@ import {
   deleteOrganization,
   describeOrganization,
 } from "../../domain/organizations.ts";
+import { reportQuota } from "../../domain/quota_report.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { optionalText } from "./fields.ts";
+import { quotaFields, quotaView } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const teamSchema = z.object({
@@ -35,6 +37,7 @@ const organizationSchema = z.object({
   invoice_email_address: z.string().nullable().optional(),
   tag_expiration_s: z.int().optional(),
   is_free_account: z.boolean().optional(),
+  ...quotaFields,
 });
 
 export const organizationRoutes: readonly Route[] = [
@@ -136,6 +139,10 @@ async function organizationView(
     view.invoice_email_address = organization.invoiceEmailAddress;
     view.tag_expiration_s = organization.tagExpirationS;
     view.is_free_account = false;
+  }
+  if (isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor)) {
+    const report = await reportQuota(deps, organization.id);
+    Object.assign(view, quotaView(report, deps.config.DEFAULT_SYSTEM_REJECT_QUOTA_BYTES));
   }
   return view;
 }

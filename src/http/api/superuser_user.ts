@@ -6,6 +6,7 @@ import {
   findManagedUser,
   isSuperuserName,
   listManagedAccounts,
+  sendRecoveryTo,
 } from "../../domain/managed_accounts.ts";
 import { encryptPassword } from "../../domain/secrets.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -134,6 +135,18 @@ export const superuserUserRoutes: readonly Route[] = [
       requireSuperuserFeature(deps);
       await deleteManagedUser(deps, actor, params.username);
       return NO_CONTENT;
+    },
+  }),
+  defineRoute({
+    ...FOR_SUPERUSERS,
+    method: "POST",
+    path: "/superusers/users/{username}/sendrecovery",
+    operationId: "sendInstallUserRecoveryEmail",
+    summary: "Mails a user how to set a new password. Only with FEATURE_MAILING.",
+    responses: { 200: z.object({ email: z.string() }) },
+    async handle({ deps, actor, params }) {
+      requireSuperuserFeature(deps);
+      return reply({ email: await sendRecoveryTo(deps, actor, params.username) });
     },
   }),
 ];

@@ -4,10 +4,12 @@ import { type Actor, isGlobalReadonlySuperuser, isRestrictedUser, isSuperuser } 
 import type { Deps } from "../../domain/deps.ts";
 import { listOrganizationsOf } from "../../domain/organizations.ts";
 import { changeProfile, viewProfile } from "../../domain/profile.ts";
+import { reportQuota } from "../../domain/quota_report.ts";
 import { hasScope, requirePerson } from "../../domain/rights.ts";
 import { startSession, startUserSession } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
+import { quotaFields, quotaView } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const organizationSchema = z.object({
@@ -42,6 +44,7 @@ export const userSchema = z.object({
   organizations: z.array(organizationSchema),
   super_user: z.boolean().optional(),
   global_readonly_super_user: z.boolean().optional(),
+  ...quotaFields,
 });
 
 /** `null` empties it, as an empty text does. */
@@ -87,6 +90,7 @@ export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof
       is_org_admin: organization.role === "admin",
       preferred_namespace: false,
     })),
+    ...quotaView(await reportQuota(deps, user.id), deps.config.DEFAULT_SYSTEM_REJECT_QUOTA_BYTES),
     ...(superuser ? { super_user: true } : {}),
     ...(isGlobalReadonlySuperuser(deps.config, actor) ? { global_readonly_super_user: true } : {}),
   };

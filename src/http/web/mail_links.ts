@@ -186,6 +186,8 @@ async function page(
   title: string,
   answer: () => Promise<Response>,
 ): Promise<Response> {
+  // Hono answers HEAD with this handler: looking at a link is not following it.
+  if (c.req.method === "HEAD") return c.body(null);
   try {
     if (deps.config.REGISTRY_STATE === "readonly") {
       throw new AppError("registry_readonly", "The registry is read-only at the moment. Try again later.");
