@@ -1,10 +1,13 @@
 import type { Resource, RouteRule } from "./rules.ts";
 
+const COUNTS = "FEATURE_AGGREGATED_LOG_COUNT_RETRIEVAL";
+
 /** A log and the counts of its rows. */
 function logOf(path: string, rule: Omit<RouteRule, "ok">): Record<string, RouteRule> {
+  const { features = [] } = rule;
   return {
     [`GET ${path}/logs`]: { ...rule, ok: 200 },
-    [`GET ${path}/aggregatelogs`]: { ...rule, ok: 200, features: ["FEATURE_AGGREGATED_LOG_COUNT_RETRIEVAL"] },
+    [`GET ${path}/aggregatelogs`]: { ...rule, ok: 200, features: [...features, COUNTS] },
   };
 }
 
@@ -32,6 +35,6 @@ export const logs: Resource = {
       absent: 404,
     },
     ...logOf("/user", { who: "U:adm" }),
-    ...logOf("/superuser", { who: "SU GRO", FL: true }),
+    ...logOf("/superuser", { who: "SU GRO", FL: true, features: ["FEATURE_SUPER_USERS"] }),
   },
 };
