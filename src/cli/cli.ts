@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   org: async () => (await import("./org.ts")).orgCommand,
   robot: async () => (await import("./robot.ts")).robotCommand,
   repo: async () => (await import("./repo.ts")).repoCommand,
+  scrub: async () => (await import("./scrub.ts")).scrubCommand,
   storage: async () => (await import("./storage.ts")).storageCommand,
   "backfill-replication": async () => (await import("./backfill_replication.ts")).backfillReplicationCommand,
   "remove-location": async () => (await import("./remove_location.ts")).removeLocationCommand,

@@ -11,6 +11,7 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   org: ["create", "list", "show", "delete"],
   robot: ["create", "list", "show", "regenerate", "delete"],
   repo: ["create", "list", "show", "delete", "visibility", "permission"],
+  scrub: ["--data", "--config", "--json", "--missing", "--location", "--older-than", "--rate"],
   storage: ["migrate"],
   "backfill-replication": ["--data", "--config", "--json"],
   "remove-location": ["--data", "--config", "--json", "--dry-run"],
@@ -39,7 +40,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--log": ["json", "text"],
   "--log-level": ["debug", "info", "warn", "error"],
   "--role": ["read", "write", "admin", "none"],
-  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
+  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs|--location|--older-than|--rate":
+    [],
 };
 
 export const completionCommand: Command = {
