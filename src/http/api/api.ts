@@ -27,6 +27,8 @@ import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
+import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -83,6 +85,8 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserSiteRoutes,
   ...messageRoutes,
   ...pullStatisticsRoutes,
+  ...quotaRoutes,
+  ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...searchRoutes,

@@ -8,10 +8,9 @@ import {
   deleteOrganization,
   describeOrganization,
 } from "../../domain/organizations.ts";
-import { reportQuota } from "../../domain/quota_report.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { optionalText } from "./fields.ts";
-import { quotaFields, quotaView } from "./quota_view.ts";
+import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const teamSchema = z.object({
@@ -141,8 +140,7 @@ async function organizationView(
     view.is_free_account = false;
   }
   if (isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor)) {
-    const report = await reportQuota(deps, organization.id);
-    Object.assign(view, quotaView(report, deps.config.DEFAULT_SYSTEM_REJECT_QUOTA_BYTES));
+    Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));
   }
   return view;
 }

@@ -4,12 +4,11 @@ import { type Actor, isGlobalReadonlySuperuser, isRestrictedUser, isSuperuser } 
 import type { Deps } from "../../domain/deps.ts";
 import { listOrganizationsOf } from "../../domain/organizations.ts";
 import { changeProfile, viewProfile } from "../../domain/profile.ts";
-import { reportQuota } from "../../domain/quota_report.ts";
 import { hasScope, requirePerson } from "../../domain/rights.ts";
 import { startSession, startUserSession } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
-import { quotaFields, quotaView } from "./quota_view.ts";
+import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const organizationSchema = z.object({
@@ -90,9 +89,9 @@ export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof
       is_org_admin: organization.role === "admin",
       preferred_namespace: false,
     })),
-    ...quotaView(await reportQuota(deps, user.id), deps.config.DEFAULT_SYSTEM_REJECT_QUOTA_BYTES),
     ...(superuser ? { super_user: true } : {}),
     ...(isGlobalReadonlySuperuser(deps.config, actor) ? { global_readonly_super_user: true } : {}),
+    ...(await quotaFieldsOf(deps, [user.id]))(user.id),
   };
 }
 
