@@ -98,7 +98,7 @@ Deno.test("ActionBuffer.close() says what it could not write", async () => {
 
 Deno.test("ActionBuffer sends many rows in several batches", async () => {
   const table = new Table();
-  const buffer = new ActionBuffer({ ...table });
+  const buffer = new ActionBuffer({ ...table, most: 20_000 });
   for (let kind = 0; kind < 12_000; kind++) buffer.offer(row(kind));
   await buffer.close();
   expect(table.kinds).toEqual(Array.from({ length: 12_000 }, (_, kind) => kind));

@@ -48,3 +48,6 @@ create table manifestpullstatistics (
 );
 create unique index manifestpullstatistics_repository_id_manifest_digest
   on manifestpullstatistics (repository_id, manifest_digest);
+
+-- What one performer did in one namespace, among millions of rows of others.
+create index logentry3_account_id_performer_id_datetime on logentry3 (account_id, performer_id, datetime);
