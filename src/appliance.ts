@@ -1,6 +1,8 @@
 import { composeDeps } from "./app.ts";
 import { backgroundWork, ORPHAN_AGE_MS } from "./background_work.ts";
+import { reasonOf } from "./domain/blob_reading.ts";
 import type { Deps } from "./domain/deps.ts";
+import { allLocations } from "./domain/locations.ts";
 import { endFetchLeases } from "./drivers/database/queries/blob_fetch.ts";
 import { endMirrorLeases } from "./drivers/database/queries/mirror.ts";
 import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";
@@ -227,17 +229,19 @@ async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
 
 /** Storage that does not work stops nothing, for it may come back: health is false until then, and the log says why. */
 async function reportStorage({ storage, log }: Pick<Deps, "storage" | "log">): Promise<void> {
-  try {
-    await storage.driver.probe();
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    log.error("storage cannot be written: nothing can be pushed until it can", {
-      location: storage.name,
-      reason: cause instanceof Error ? cause.message : String(cause),
-      mend:
-        `"quaylet check", run as the same user, says what DISTRIBUTED_STORAGE_CONFIG.${storage.name} lacks`,
-    });
-  }
+  await Promise.all(
+    allLocations(storage).map(async ({ name, driver }) => {
+      try {
+        await driver.probe();
+      } catch (error) {
+        log.error("storage cannot be written: nothing can be pushed to it until it can", {
+          location: name,
+          reason: reasonOf(error),
+          mend: `"quaylet check", run as the same user, says what DISTRIBUTED_STORAGE_CONFIG.${name} lacks`,
+        });
+      }
+    }),
+  );
 }
 
 /** The pair of the config folder, unless TLS ends before us. */

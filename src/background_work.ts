@@ -3,6 +3,7 @@ import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
 import { archiveLogs } from "./domain/log_archive.ts";
 import { cleanExports } from "./domain/log_export.ts";
 import { countActions } from "./domain/log_counts.ts";
+import { replicationRetries } from "./domain/locations.ts";
 import { refreshQueueGauges } from "./domain/queue_gauges.ts";
 import { countRepositoryActions } from "./domain/popularity.ts";
 import { refreshRowGauges } from "./domain/row_gauges.ts";
@@ -13,6 +14,7 @@ import { exportLogs } from "./workers/log_export.ts";
 import { deliverNotifications } from "./workers/notification_delivery.ts";
 import { findEndingTags } from "./workers/image_expiry.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
+import { replicateBlobs } from "./workers/replication.ts";
 import { cleanTokens } from "./workers/token_cleanup.ts";
 import { workOnRegistrySize } from "./workers/registry_size.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
@@ -22,6 +24,9 @@ export const ORPHAN_AGE_MS = 600_000;
 
 /** How long what happened waits at most to be told; looking costs two look-ups in an index. */
 const NOTIFICATION_POLL_MS = 6000;
+
+/** How long a new blob waits at most for its copies to be begun. */
+const REPLICATION_POLL_MS = 5000;
 
 /** What runs once per node beside the requests; one entry a worker. */
 export function backgroundWork(deps: Deps): PeriodicWork[] {
@@ -96,6 +101,12 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
         run: (stop: AbortSignal) => findEndingTags(deps, stop),
       }]
       : []),
+    ...(replicationRetries(deps) === undefined ? [] : [{
+      name: "replication",
+      everyMs: REPLICATION_POLL_MS,
+      atStart: true,
+      run: (stop: AbortSignal) => replicateBlobs(deps, stop),
+    }]),
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

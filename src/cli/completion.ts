@@ -15,13 +15,16 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   tag: ["list", "history", "move", "delete", "restore", "expire"],
   token: ["create", "list", "revoke"],
   logs: ["list", "export"],
+  storage: ["migrate"],
+  "backfill-replication": ["--data", "--config", "--json"],
+  "remove-location": ["--data", "--config", "--json", "--dry-run"],
   version: ["--json"],
   completion: ["bash"],
   help: [],
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token", "logs"];
+const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token", "logs", "storage"];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -32,6 +35,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "team role": ["member", "creator", "admin"],
   "robot create": ["--description"],
   "robot permission": ["read", "write", "admin", "none"],
+  "storage migrate": ["--jobs"],
   "repo create": ["--public", "--description"],
   "logs list": ["--repo", "--org", "--user", "--kind", "--since", "--until", "--limit"],
   "logs export": ["--repo", "--org", "--user", "--kind", "--since", "--until"],
@@ -60,7 +64,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     "org:admin",
     "super:user",
   ],
-  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team": [],
+  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
   "--repo|--org|--kind|--since|--until|--limit": [],
   "--filter|--tag|--at|--in|--lifetime|--name|--app": [],
 };

@@ -71,6 +71,22 @@ export function operatorCommand(options: {
   };
 }
 
+/** A command that is one such subcommand by itself. */
+export function operatorAction(options: {
+  name: string;
+  action: Subcommand;
+  notes?: string;
+}): Command {
+  const { name, action, notes } = options;
+  const call = [name, ...action.operands, action.usage].filter(Boolean).join(" ");
+  return {
+    name,
+    summary: action.summary,
+    help: `usage: quaylet ${call}\n\n${action.summary}\n\n${notes ? `${notes}\n\n` : ""}${COMMON_HELP}`,
+    run: (args, io: OperatorIo) => runSubcommand(name, action, args, io),
+  };
+}
+
 async function runSubcommand(
   name: string,
   subcommand: Subcommand,
@@ -118,6 +134,9 @@ function helpOf(options: {
     return `  quaylet ${call}\n      ${summary}`;
   });
   return `${options.summary}\n\n${lines.join("\n")}\n\n${options.notes ? `${options.notes}\n\n` : ""}` +
-    `Works on the database itself, also while no listener runs. With every form:\n${PLACE_HELP}\n` +
-    `  --json         one JSON value on stdout\n\n${EXIT_HELP}`;
+    COMMON_HELP;
 }
+
+const COMMON_HELP =
+  `Works on the database itself, also while no listener runs. With every form:\n${PLACE_HELP}\n` +
+  `  --json         one JSON value on stdout\n\n${EXIT_HELP}`;

@@ -5,6 +5,8 @@ import {
   insertProbeItem,
   readAnyUserId,
 } from "../drivers/database/queries/health.ts";
+import { reasonOf } from "./blob_reading.ts";
+import { allLocations } from "./locations.ts";
 import { recent } from "../lib/recent.ts";
 import type { Deps } from "./deps.ts";
 
@@ -79,8 +81,17 @@ export function createHealth(deps: HealthDeps) {
   });
   const storageProbe = check(async () => {
     if (readonly) return { ok: true, message: "not written to: the registry is read-only" };
-    await storage.driver.probe();
-    return { ok: true };
+    const failures = await Promise.all(
+      allLocations(storage).map(async ({ name, driver }) => {
+        try {
+          await driver.probe();
+        } catch (error) {
+          return storage.others === undefined ? reasonOf(error) : `${name}: ${reasonOf(error)}`;
+        }
+      }),
+    );
+    const found = failures.filter((failure) => failure !== undefined);
+    return verdict(found.length === 0, found.join("; "));
   });
   const disk = recent(limited(() => freeFraction(deps), timeoutMs), MAX_AGE_MS, now);
   const diskAbove = async (threshold: number): Promise<ServiceHealth> => {

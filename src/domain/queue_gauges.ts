@@ -2,7 +2,7 @@ import { countQueueItems } from "../drivers/database/queries/queue.ts";
 import type { Deps } from "./deps.ts";
 
 /** Queues that Quaylet puts items into. */
-const QUEUES = ["notification", "namespacegc", "repositorygc", "exportactionlogs"];
+const QUEUES = ["notification", "namespacegc", "repositorygc", "exportactionlogs", "imagestoragereplication"];
 
 /**
  * Sets the gauges of what waits in the queues. To be called by one thread of the node, every

@@ -16,7 +16,7 @@ import { AppError } from "../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest, type DigestAlgorithm } from "../oci/digest.ts";
 import type { Deps } from "./deps.ts";
 import { type HeldClaim, lostClaim, withDigestClaim } from "./digest_claim.ts";
-import { locationOf } from "./locations.ts";
+import { locationOf, replicationRetries, writableLocation } from "./locations.ts";
 import { BrokenBody, receiveBody, tooLarge, type UploadBody } from "./upload_body.ts";
 import type { UploadWorkspace } from "./upload_workspace.ts";
 
@@ -82,7 +82,7 @@ export async function startUpload(
   algorithm: DigestAlgorithm = "sha256",
 ): Promise<UploadStatus> {
   const uuid = crypto.randomUUID();
-  await insertUpload(sql, { uuid, repositoryId, locationName: storage.name, algorithm });
+  await insertUpload(sql, { uuid, repositoryId, locationName: writableLocation(storage).name, algorithm });
   return { uuid, sizeBytes: 0 };
 }
 
@@ -184,7 +184,7 @@ export async function pushBlob(
 ): Promise<void> {
   const uuid = crypto.randomUUID();
   const hash = createHasher(algorithmOf(digest));
-  const location: StorageLocation = deps.storage;
+  const location = writableLocation(deps.storage);
   const blob: NewBlob = { repositoryId, digest, location };
   const target = blobKey(digest);
   const { signal } = new AbortController();
@@ -381,16 +381,24 @@ async function finishChunk(
 
 /** Makes what is in its place visible, and ends the session and the claim. @throws {AppError} when one of them was lost */
 async function commit(
-  { sql, config }: UploadDeps,
+  deps: UploadDeps,
   { repositoryId, digest, location }: NewBlob,
   sizeBytes: number,
   upload: ClaimedUpload | undefined,
   claim: HeldClaim,
 ): Promise<void> {
-  const keepSeconds = config.PUSH_TEMP_TAG_EXPIRATION_SEC;
-  const blob = { repositoryId, digest, sizeBytes, locationName: location.name, keepSeconds };
+  const blob = {
+    repositoryId,
+    digest,
+    sizeBytes,
+    locationName: location.name,
+    keepSeconds: deps.config.PUSH_TEMP_TAG_EXPIRATION_SEC,
+    replicationRetries: replicationRetries(deps),
+  };
   claim.signal.throwIfAborted();
-  if (!await completeUpload(sql, blob, upload, claim)) throw upload === undefined ? lostClaim() : lostLease();
+  if (!await completeUpload(deps.sql, blob, upload, claim)) {
+    throw upload === undefined ? lostClaim() : lostLease();
+  }
   claim.ended = true;
 }
 

@@ -1,4 +1,8 @@
 import type { Deps } from "../domain/deps.ts";
+import { reasonOf } from "../domain/blob_reading.ts";
+import { allLocations } from "../domain/locations.ts";
+import type { StorageLocation } from "../drivers/storage/driver.ts";
+import { AppError } from "../lib/errors.ts";
 import { withDigestClaim } from "../domain/digest_claim.ts";
 import { selectStoredDigests } from "../drivers/database/queries/blob.ts";
 import { blobKey, type Digest } from "../oci/digest.ts";
@@ -30,8 +34,30 @@ export async function cleanObjects(
   deps: CleanDeps,
   slice = Math.floor(deps.now() / 3600_000) % SLICES,
 ): Promise<CleanedObjects> {
-  const { sql, storage, config, log, now } = deps;
-  if (config.REGISTRY_STATE === "readonly") return { seen: 0, removed: 0 };
+  const cleaned = { seen: 0, removed: 0 };
+  if (deps.config.REGISTRY_STATE === "readonly") return cleaned;
+  for (const location of allLocations(deps.storage)) {
+    try {
+      const { seen, removed } = await cleanLocation(deps, location, slice);
+      cleaned.seen += seen;
+      cleaned.removed += removed;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      deps.log.warn("a location could not be tidied up; it is tried again", {
+        location: location.name,
+        reason: reasonOf(error),
+      });
+    }
+  }
+  return cleaned;
+}
+
+async function cleanLocation(
+  deps: CleanDeps,
+  location: StorageLocation,
+  slice: number,
+): Promise<CleanedObjects> {
+  const { sql, log, now } = deps;
   const orphans: Digest[] = [];
   let seen = 0;
   let batch: Digest[] = [];
@@ -43,7 +69,7 @@ export async function cleanObjects(
   };
   const newest = now() - MIN_AGE_MS;
   for (const prefix of prefixesOf(slice)) {
-    for await (const { key, modifiedMs } of storage.driver.list(prefix)) {
+    for await (const { key, modifiedMs } of location.driver.list(prefix)) {
       const digest = digestOfKey(key);
       if (digest === undefined || modifiedMs > newest) continue;
       batch.push(digest);
@@ -54,25 +80,29 @@ export async function cleanObjects(
 
   if (orphans.length > CREDIBLE && orphans.length > seen / 10) {
     log.error("many stored objects are unknown to the database; none is removed: is it the right database?", {
-      location: storage.name,
+      location: location.name,
       unknown: orphans.length,
       seen,
     });
     return { seen, removed: 0 };
   }
   let removed = 0;
-  for (const digest of orphans) if (await removeOrphan(deps, digest)) removed++;
-  if (removed > 0) log.info("stored objects without a row removed", { location: storage.name, removed });
+  for (const digest of orphans) if (await removeOrphan(deps, location, digest)) removed++;
+  if (removed > 0) log.info("stored objects without a row removed", { location: location.name, removed });
   return { seen, removed };
 }
 
 /** @returns false when a push has made it a blob meanwhile */
-async function removeOrphan({ sql, storage }: CleanDeps, digest: Digest): Promise<boolean> {
+async function removeOrphan(
+  { sql }: CleanDeps,
+  { driver }: StorageLocation,
+  digest: Digest,
+): Promise<boolean> {
   // Waits for a push between making its object and its commit.
   return await withDigestClaim({ sql }, digest, async (claim) => {
     if ((await selectStoredDigests(sql, [digest])).size > 0) return false;
     claim.signal.throwIfAborted();
-    await storage.driver.remove(blobKey(digest));
+    await driver.remove(blobKey(digest));
     return true;
   });
 }

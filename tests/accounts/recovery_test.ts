@@ -95,6 +95,7 @@ Deno.test("POST /recovery: an address that nobody has is answered the same, and 
       orgname: "a**e",
     });
     expect((await mailbox.next("acme@example.org")).text).toContain("alice");
+    expect(await startedBy(site, "acme@example.org")).toMatchObject({ status: "org" });
     expect(mailbox.sent).toEqual([]);
     const browser = site.stranger();
     await browser.fetchCsrf();

@@ -128,6 +128,37 @@ Deno.test("an invitation is declined, or taken back", async () => {
   });
 });
 
+Deno.test("invitations end with the team, the organization and the people that they are about", async () => {
+  await withMailedSite({}, async (site, mailbox) => {
+    const alice = await site.browserOf("alice");
+    const bob = await site.browserOf("bob");
+    const codeFor = async (team: string) => {
+      await alice.expect(200, "PUT", `/organization/acme/team/${team}/members/bob`);
+      return (await mailbox.nextLink("bob@example.org")).split("=")[1];
+    };
+    const notified = async () => (await bob.expect(200, "GET", "/user/notifications")).notifications.length;
+    const [first, second] = [await codeFor("members"), await codeFor("creators")];
+    expect(await notified()).toBe(2);
+    await alice.expect(204, "DELETE", TEAM);
+    expect(await notified()).toBe(1);
+    await bob.expect(400, "PUT", `/teaminvite/${first}`);
+    await alice.expect(204, "DELETE", "/organization/acme");
+    expect(await notified()).toBe(0);
+    await bob.expect(400, "PUT", `/teaminvite/${second}`);
+
+    await alice.expect(201, "POST", "/organization/", { name: "next", email: "next@example.org" });
+    await alice.expect(200, "PUT", "/organization/next/team/crew", { role: "member" });
+    await alice.expect(200, "PUT", "/organization/next/team/crew/members/bob");
+    await bob.expect(204, "DELETE", "/user/");
+    const { members } = await alice.expect(
+      200,
+      "GET",
+      "/organization/next/team/crew/members?includePending=true",
+    );
+    expect(members).toEqual([]);
+  });
+});
+
 Deno.test("one invitation accepted many times at once: one membership, one row in the log", async () => {
   await withMailedSite({}, async (site, mailbox) => {
     await (await site.browserOf("alice")).expect(200, "PUT", `${TEAM}/members/bob`);
@@ -211,6 +242,24 @@ Deno.test("/confirminvite: a page to join with, signed in or not", async () => {
     await joined.body?.cancel();
     expect([joined.status, joined.headers.get("Location")]).toEqual([303, "/organization/acme"]);
     expect(await browser.expect(200, "GET", "/user/")).toMatchObject({ username: "bob", verified: true });
+
+    await alice.expect(200, "PUT", `${TEAM}/invite/dave@example.org`);
+    const forDave = (await mailbox.nextLink("dave@example.org")).split("=")[1] ?? "";
+    const newcomer = site.stranger();
+    const offered = await (await newcomer.call("GET", `/confirminvite?code=${forDave}`)).text();
+    expect(offered).toContain('value="dave@example.org"');
+    await newcomer.fetchCsrf();
+    const wanted = { code: forDave, answer: "create", email: "dave@example.org", password: PASSWORD };
+    const taken = await send({ ...wanted, username: "bob" }, newcomer);
+    expect([taken.status, await taken.text()]).toEqual([400, expect.stringContaining("already exists")]);
+    const made = await send({ ...wanted, username: "dave" }, newcomer);
+    await made.body?.cancel();
+    expect(made.status).toBe(303);
+    expect(await newcomer.expect(200, "GET", "/user/")).toMatchObject({
+      username: "dave",
+      verified: true,
+      organizations: [{ name: "acme" }],
+    });
 
     await alice.expect(200, "PUT", `${TEAM}/invite/carol@example.org`);
     const second = await mailbox.nextLink("carol@example.org");

@@ -177,7 +177,9 @@ Deno.test("bearer tokens: unknown, malformed, expired", async () => {
     await site.deps
       .sql`update oauthaccesstoken set expires_at = now() at time zone 'utc' - interval '1 second'`;
     await script.expect(401, "GET", "/user/");
-    const unknownScope = await site.scriptOf("alice", ["user:read", "everything"]);
+    const unknownScope = await site.scriptOf("alice", ["user:read"]);
+    // As an older registry may have stored it.
+    await site.deps.sql`update oauthaccesstoken set scope = 'user:read everything'`;
     await unknownScope.expect(403, "GET", "/user/");
   });
 });

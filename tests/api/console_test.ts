@@ -113,6 +113,29 @@ const REPOSITORY: readonly Step[] = [
   [200, "GET", "/find/all?query=app"],
 ];
 
+/** What it asks for besides where these features are on. */
+const MORE_FEATURES = {
+  FEATURE_QUOTA_MANAGEMENT: true,
+  FEATURE_EDIT_QUOTA: true,
+  FEATURE_AUTO_PRUNE: true,
+  FEATURE_IMMUTABLE_TAGS: true,
+};
+const WITH_FEATURES: readonly Step[] = [
+  [200, "GET", "/organization/{org}/quota"],
+  [200, "GET", "/user/quota"],
+  [200, "GET", "/organization/{org}/autoprunepolicy/"],
+  [200, "GET", "/repository/{repo}/autoprunepolicy/"],
+  [200, "GET", "/user/autoprunepolicy/"],
+  [201, "POST", "/organization/{org}/autoprunepolicy/", {
+    method: "number_of_tags",
+    value: 20,
+    tagPattern: "",
+    tagPatternMatches: true,
+  }],
+  [200, "GET", "/organization/{org}/immutabilitypolicy/"],
+  [200, "GET", "/repository/{repo}/immutabilitypolicy/"],
+];
+
 const OWN_ACCOUNT: readonly Step[] = [
   [200, "GET", "/users/{me}"],
   [200, "GET", "/user/robots?permissions=true&token=false"],
@@ -131,6 +154,8 @@ const SUPERUSER: readonly Step[] = [
   [200, "POST", "/superuser/users/", { username: "dave", email: "dave@example.org" }],
   [200, "PUT", "/superuser/users/dave", { enabled: false }],
   [204, "DELETE", "/superuser/users/dave"],
+  [200, "GET", "/superuser/organization/acme/quota"],
+  [201, "POST", "/superuser/organization/acme/quota", { limit_bytes: 10737418240 }],
   [200, "GET", "/superuser/registrysize/"],
   [201, "POST", "/superuser/registrysize/", {}],
   [200, "GET", `/superuser/logs?${MONTH}&next_page=`],
@@ -145,7 +170,7 @@ const SUPERUSER: readonly Step[] = [
 ];
 
 Deno.test("Quay's console gets through a session: sign-in, organizations, repositories, tags, settings", async () => {
-  await withSite({}, async (site) => {
+  await withSite(MORE_FEATURES, async (site) => {
     const { deps } = site;
     await addRealUser(deps, "dana");
     for (const team of ["owners", "members"]) {
@@ -169,6 +194,7 @@ Deno.test("Quay's console gets through a session: sign-in, organizations, reposi
     await page.play(ORGANIZATION);
     const withDigest = JSON.parse(JSON.stringify(REPOSITORY).replaceAll('"{digest}"', `"${digest}"`));
     await page.play(withDigest);
+    await page.play(WITH_FEATURES);
     await page.play(OWN_ACCOUNT);
     await page.play([
       [201, "POST", "/organization/", { name: "fresh", email: "fresh@example.org" }],
@@ -189,7 +215,7 @@ Deno.test("Quay's console gets through a session: sign-in, organizations, reposi
 });
 
 Deno.test("Quay's console gets through a superuser's session", async () => {
-  await withSite({ SUPER_USERS: ["root", "dana"] }, async (site) => {
+  await withSite({ SUPER_USERS: ["root", "dana"], FEATURE_QUOTA_MANAGEMENT: true }, async (site) => {
     await addRealUser(site.deps, "dana");
     const client = site.stranger();
     const page = new Console(client, { me: "dana" });

@@ -12,7 +12,6 @@ import { fillApplianceFolder, type Tokens } from "./api_data.ts";
 import { FULL } from "./population.ts";
 
 const { values: flags } = parseArgs({
-  args: Deno.args.filter((word) => word !== "api"),
   options: {
     scale: { type: "string", default: "1" },
     rounds: { type: "string", default: "200" },

@@ -73,6 +73,8 @@ Deno.test("pages and counts of the log: an index leads to each, early or late, a
       ["the site, page 1", await ask({}), 150],
       ["the site, late", await ask({}, late), 150],
       ["a performer on the site, late", await ask({ performerId: 8 }, late), 250],
+      ["a performer who never was in a namespace", await ask({ accountId: 1, performerId: 8 }), 20],
+      ["a performer in a namespace, late", await ask({ accountId: 8, performerId: 8 }, late), 150],
       ["counts of a namespace", await count({ accountId: 1 }), 100],
       ["counts of a performer in it", await count({ accountId: 1, performerId: 8 }), 100],
       ["counts of a repository", await count({ repositoryId: 1 }), 100],

@@ -56,6 +56,12 @@ Deno.test("a mirror that is due runs, succeeds, and is due again on its grid", (
           const progress = await findMirrorProgress(edge.deps.sql, mirror.repositoryId);
           assert.equal(progress?.phase, "done");
           assert.equal(progress.tagsDone, 1);
+          const metrics = await edge.deps.metrics.snapshot();
+          const valueOf = (name: string) => metrics.find((metric) => metric.name === name)?.values[0]?.value;
+          assert.equal(valueOf("quay_repository_mirror_last_sync_status"), 1);
+          assert.equal(valueOf("quay_repository_mirror_sync_complete"), 1);
+          assert.equal(valueOf("quay_repository_mirror_pending_tags"), 0);
+          assert.equal(valueOf("quay_repository_rows_unmirrored"), 0);
         });
       });
     })

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { digestOf } from "../../src/oci/digest.ts";
 import { startAppliance } from "../appliance.ts";
 import { Client } from "../faults/client.ts";
+import { withIssuer } from "./issuer.ts";
 import { Browser } from "./browser.ts";
 
 const CALLBACK = "https://app.example/callback";
@@ -93,4 +94,47 @@ Deno.test("an application's way to a pushed image: consent in a browser, code, t
   }
   assert.equal((await api(token, "GET", "/user/")).status, 401);
   assert.deepEqual(appliance.log.filter(({ level }) => level === "error"), []);
+});
+
+Deno.test("a pipeline's way to a pull: its platform's identity token, trusted through extra_ca_certs", async () => {
+  await withIssuer(async (issuer) => {
+    await using appliance = await startAppliance({
+      config: {
+        SERVER_HOSTNAME: "localhost:8080",
+        FEATURE_USER_INITIALIZE: true,
+        FEATURE_MAILING: false,
+        SSRF_ALLOWED_HOSTS: ["localhost"],
+      },
+      configFiles: { "extra_ca_certs/platform.crt": issuer.authority },
+    });
+    const owner = await Client.initialize(appliance);
+    const api = async (method: string, path: string, body?: unknown) => {
+      const response = await fetch(`${appliance.httpUrl}/api/v1${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${owner}`, "Content-Type": "application/json" },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      assert.ok(response.ok, `${method} ${path}: ${response.status} ${await response.text()}`);
+    };
+    await api("PUT", "/user/robots/ci");
+    await api("POST", "/user/robots/ci/federation", [{ issuer: issuer.url, subject: "job" }]);
+    const repository = { namespace: "faults", repository: "app", visibility: "private", description: "" };
+    await api("POST", "/repository", repository);
+    await api("PUT", "/repository/faults/app/permissions/user/faults+ci", { role: "read" });
+    const nowS = Math.floor(Date.now() / 1000);
+    const identity = await issuer.sign({ iss: issuer.url, sub: "job", iat: nowS, exp: nowS + 60 });
+    const asRobot = (password: string) => ({ Authorization: `Basic ${btoa(`faults+ci:${password}`)}` });
+    const exchanged = await fetch(`${appliance.httpUrl}/oauth2/federation/robot/token`, {
+      headers: asRobot(identity),
+    });
+    const { token, message } = await exchanged.json();
+    assert.equal(exchanged.status, 200, message);
+    const query = new URLSearchParams({ service: "localhost:8080", scope: "repository:faults/app:pull" });
+    const response = await fetch(`${appliance.httpUrl}/v2/auth?${query}`, { headers: asRobot(token) });
+    const bearer = (await response.json()).token;
+    const list = await fetch(`${appliance.httpUrl}/v2/faults/app/tags/list`, {
+      headers: { Authorization: `Bearer ${bearer}` },
+    });
+    assert.deepEqual([list.status, (await list.json()).name], [200, "faults/app"]);
+  });
 });

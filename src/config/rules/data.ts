@@ -39,7 +39,7 @@ export const databaseRule: Rule = ({ config, isSet, advise, report }) => {
   }
 };
 
-export const storageRule: Rule = ({ config, isSet, report }) => {
+export const storageRule: Rule = ({ config, isSet, advise, report }) => {
   const ids = Object.keys(config.DISTRIBUTED_STORAGE_CONFIG);
   if (ids.length === 0) {
     report({
@@ -111,6 +111,14 @@ export const storageRule: Rule = ({ config, isSet, report }) => {
       });
     }
     if (!config.FEATURE_STORAGE_REPLICATION) return;
+    if (config.DISTRIBUTED_STORAGE_DEFAULT_LOCATIONS.length === 0) {
+      advise({
+        key: "DISTRIBUTED_STORAGE_DEFAULT_LOCATIONS",
+        kind: "advice",
+        message:
+          "FEATURE_STORAGE_REPLICATION is on, but DISTRIBUTED_STORAGE_DEFAULT_LOCATIONS names no location to copy to.",
+      });
+    }
     const local = ids.filter((id) => config.DISTRIBUTED_STORAGE_CONFIG[id]?.[0] === "LocalStorage");
     if (local.length > 0) {
       report({

@@ -17,7 +17,7 @@ import { AppError } from "../../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
 import { lostClaim, withDigestClaim } from "../digest_claim.ts";
-import { allLocations, locationOf } from "../locations.ts";
+import { allLocations, locationOf, replicationRetries } from "../locations.ts";
 import { perPool } from "../per_pool.ts";
 import { BufferedWriter } from "../upload_body.ts";
 import type { BufferPool } from "../upload_workspace.ts";
@@ -354,7 +354,14 @@ class FetchSession {
   async #store(whole: string): Promise<boolean> {
     const { deps, context: { repositoryId }, blob: { digest, sizeBytes } } = this;
     const { name, driver } = this.#location;
-    const blob = { repositoryId, digest, sizeBytes, locationName: name, keepSeconds: HOLD_SECONDS };
+    const blob = {
+      repositoryId,
+      digest,
+      sizeBytes,
+      locationName: name,
+      keepSeconds: HOLD_SECONDS,
+      replicationRetries: replicationRetries(deps),
+    };
     const stored = await withDigestClaim(deps, digest, async (claim) => {
       if (whole !== blobKey(digest)) await driver.move(whole, blobKey(digest));
       else if (await driver.stat(whole) === undefined) return false;

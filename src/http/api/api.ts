@@ -25,7 +25,10 @@ import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
+import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
+import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -81,6 +84,9 @@ export const API_ROUTES: readonly Route[] = [
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...pullStatisticsRoutes,
+  ...quotaRoutes,
+  ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...searchRoutes,

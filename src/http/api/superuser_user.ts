@@ -12,6 +12,7 @@ import { encryptPassword } from "../../domain/secrets.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, integerParam, optionalText } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";
+import { quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 import {
   FOR_SUPERUSERS,
@@ -42,7 +43,11 @@ export const superuserUserRoutes: readonly Route[] = [
         limit: pageLimit(query.limit),
         enabledOnly: !query.disabled,
       });
-      return reply({ users: accounts.map((user) => managedUserView(deps, user)), ...pageToken(deps, next) });
+      const quotaOf = await quotaFieldsOf(deps, accounts.map(({ id }) => id));
+      return reply({
+        users: accounts.map((user) => ({ ...managedUserView(deps, user), ...quotaOf(user.id) })),
+        ...pageToken(deps, next),
+      });
     },
   }),
   defineRoute({
@@ -83,7 +88,9 @@ export const superuserUserRoutes: readonly Route[] = [
     responses: { 200: managedUserSchema },
     async handle({ deps, actor, params }) {
       requireSuperuserFeature(deps);
-      return reply(managedUserView(deps, await findManagedUser(deps, actor, params.username)));
+      const user = await findManagedUser(deps, actor, params.username);
+      const quotaOf = await quotaFieldsOf(deps, [user.id]);
+      return reply({ ...managedUserView(deps, user), ...quotaOf(user.id) });
     },
   }),
   defineRoute({

@@ -10,6 +10,8 @@ import { immutabilityPolicies } from "./immutability_policy.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
+import { autoprunePolicies } from "./autoprune_policy.ts";
+import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
@@ -45,4 +47,6 @@ export const RESOURCES: readonly Resource[] = [
   userNotifications,
   superusers,
   searches,
+  quotas,
+  autoprunePolicies,
 ];

@@ -155,6 +155,8 @@ export interface StoredBlob {
   readonly locationName: string;
   /** How long the repository keeps it readable before a manifest names it. */
   readonly keepSeconds: number;
+  /** Tries that copying it to other locations is given; `undefined`: it stays where it is. */
+  readonly replicationRetries?: number | undefined;
 }
 
 /**
@@ -188,7 +190,7 @@ export async function completeUpload(
     ), place as (
       select id from known_place union all select id from made_place limit 1
     ), known as (
-      select id, uploading, image_size from imagestorage where content_checksum = ${blob.digest}
+      select id, uuid, uploading, image_size from imagestorage where content_checksum = ${blob.digest}
       order by id limit 1 for update
     ), mended as (
       update imagestorage s set uploading = false, image_size = ${blob.sizeBytes}
@@ -199,9 +201,17 @@ export async function completeUpload(
       insert into imagestorage (uuid, image_size, uploading, cas_path, content_checksum)
       select gen_random_uuid()::text, ${blob.sizeBytes}, false, true, ${blob.digest} from go
       where not exists (select 1 from known)
-      returning id
+      returning id, uuid
     ), blob as (
-      select id from known union all select id from made
+      select id, uuid from known union all select id, uuid from made
+    ), queued as (
+      insert into queueitem (queue_name, body, available_after, available, retries_remaining, state_id)
+      select 'imagestoragereplication/' || blob.uuid || '/',
+        json_build_object('namespace_user_id', r.namespace_user_id, 'storage_id', blob.uuid)::text,
+        now() at time zone 'utc', true, ${blob.replicationRetries ?? 0}, gen_random_uuid()::text
+      from blob, go, repository r
+      where r.id = ${blob.repositoryId} and ${blob.replicationRetries !== undefined} and not exists (
+        select from queueitem q where q.queue_name = 'imagestoragereplication/' || blob.uuid || '/' and q.available)
     ), placed as (
       insert into imagestorageplacement (storage_id, location_id) select blob.id, place.id from blob, place, go
       on conflict do nothing

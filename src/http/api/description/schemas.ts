@@ -48,6 +48,9 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   prototypeid: "The default permission's id.",
   uuid: "Its id, as a list tells it.",
   kid: "The key's id.",
+  policy_uuid: "The policy's id.",
+  quota_id: "The quota's id.",
+  limit_id: "The limit's id.",
   prefix: "The beginning of a name.",
   email: "An e-mail address.",
   code: "The code that the invitation names.",
@@ -90,6 +93,8 @@ export function parametersOf(route: Route): Parameter[] {
 }
 
 const SUBJECTS: readonly (readonly [part: RegExp, tag: string])[] = [
+  [/\/quota(\/|$)/, "namespacequota"],
+  [/\/autoprunepolicy\//, "autoprune"],
   [/\/permissions\//, "permission"],
   [/\/tag\//, "tag"],
   [/\/manifest\//, "manifest"],
