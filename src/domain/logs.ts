@@ -1,4 +1,5 @@
 /** Reading the action log: who may, which rows, in pages of the same cost wherever they are. */
+import { selectCountedMs } from "../drivers/database/queries/log_count.ts";
 import {
   countLogs,
   LOG_TABLES,
@@ -168,7 +169,7 @@ export async function aggregateLogs(
     fromMs: Math.floor(query.fromMs / DAY_MS) * DAY_MS,
     toMs: Math.ceil(query.toMs / DAY_MS) * DAY_MS,
     performerId: await performerId(deps, query.performer),
-  });
+  }, await selectCountedMs(deps.sql));
 }
 
 async function performerId(

@@ -5,6 +5,7 @@ import {
   insertDeletedRepository,
   insertRepository,
   isStarred,
+  type ListingScope,
   markRepositoryForDeletion,
   REPOSITORY_STATE,
   type RepositoryRef,
@@ -18,7 +19,7 @@ import {
   updateRepositoryVisibility,
   type Visibility,
 } from "../drivers/database/queries/repository.ts";
-import { upsertUserPermission } from "../drivers/database/queries/repository_permission.ts";
+import { selectGrantedIds, upsertUserPermission } from "../drivers/database/queries/repository_permission.ts";
 import { isOrganizationAdmin } from "../drivers/database/queries/team.ts";
 import { selectNamespace } from "../drivers/database/queries/user.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
@@ -300,12 +301,21 @@ export async function listRepositories(
         owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
   const rows = await selectRepositories(deps.sql, {
     namespaceId: owner.id,
-    scope: all ? { kind: "all" } : { kind: "visible", userId: readerId },
+    scope: all ? { kind: "all" } : await visibleScope(deps, readerId),
     kind: "image",
     afterName: options.after,
     limit: options.limit + 1,
   });
   return page(rows, options.limit, (row) => row.name);
+}
+
+/** From here on it is dearer to look at each granted repository than to look for the next that is granted. */
+const FEW_GRANTS = 1000;
+
+async function visibleScope({ sql }: Pick<Deps, "sql">, userId: number | null): Promise<ListingScope> {
+  if (userId === null) return { kind: "some", grantedIds: [] };
+  const grantedIds = await selectGrantedIds(sql, userId, FEW_GRANTS + 1);
+  return grantedIds.length > FEW_GRANTS ? { kind: "visible", userId } : { kind: "some", grantedIds };
 }
 
 /**

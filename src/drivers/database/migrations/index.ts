@@ -18,6 +18,7 @@ import queues from "./0017_queues.sql" with { type: "text" };
 import notifications from "./0018_notifications.sql" with { type: "text" };
 import immutabilityPolicies from "./0018_immutability_policies.sql" with { type: "text" };
 import search from "./0019_search.sql" with { type: "text" };
+import listingIndexes from "./0021_listing_indexes.sql" with { type: "text" };
 import mirrors from "./0023_mirrors.sql" with { type: "text" };
 import blobFetches from "./0024_blob_fetches.sql" with { type: "text" };
 
@@ -41,6 +42,7 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0018_notifications", text: notifications },
   { name: "0018_immutability_policies", text: immutabilityPolicies },
   { name: "0019_search", text: search },
+  { name: "0021_listing_indexes", text: listingIndexes },
   { name: "0023_mirrors", text: mirrors },
   { name: "0024_blob_fetches", text: blobFetches },
   { name: "0026_blob_claims", text: blobClaims },

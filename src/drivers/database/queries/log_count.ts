@@ -40,6 +40,13 @@ export async function countNextLogs(tx: Sql, beforeMs: number): Promise<boolean>
   return span.more;
 }
 
+/** How far counting has come, epoch milliseconds, rounded down: it only goes on. */
+export async function selectCountedMs(sql: Sql): Promise<number> {
+  const [row] = await sql<{ ms: number }[]>`
+    select floor(extract(epoch from until_time) * 1000)::float8 as ms from logcounted`;
+  return row?.ms ?? 0;
+}
+
 /** Keeps counting from going on until the transaction ends. @returns how far it has come, epoch milliseconds */
 export async function holdCounting(tx: Sql): Promise<number> {
   const [row] = await tx<{ ms: number }[]>`

@@ -90,8 +90,13 @@ export interface LogCountRow {
  * How many rows there are, by day and kind. Days that are counted cost a row each, whatever happened on them; what is
  * younger, and what older tables have, is counted now.
  * @param filter with whole days; it knows no kinds but those to leave out
+ * @param countedMs how far the counts had come a moment ago: with it the planner knows that little is left to count now
  */
-export function countLogs(sql: Sql, filter: Omit<LogFilter, "kindIds">): Promise<LogCountRow[]> {
+export function countLogs(
+  sql: Sql,
+  filter: Omit<LogFilter, "kindIds">,
+  countedMs: number,
+): Promise<LogCountRow[]> {
   const { accountId, repositoryId, performerId = 0, exceptKindIds = [] } = filter;
   const [scope, owner] = repositoryId !== undefined
     ? ["r", repositoryId]
@@ -108,7 +113,8 @@ export function countLogs(sql: Sql, filter: Omit<LogFilter, "kindIds">): Promise
     sql`
     select l.datetime::date as day, l.kind_id, count(*) as count from ${sql(table)} l
     where ${conditions(sql, filter)} ${
-      table === "logentry3" ? sql`and l.datetime >= (select until_time from logcounted)` : sql``
+      table !== "logentry3" ? sql`` : sql`
+        and l.datetime >= ${time(sql, countedMs)} and l.datetime >= (select until_time from logcounted)`
     }
     group by 1, 2`;
   return sql<LogCountRow[]>`

@@ -70,6 +70,16 @@ export function selectTeamGrants(sql: Sql, repositoryId: number, team?: string):
     order by t.name`;
 }
 
+/** Ids of repositories on which the account has a permission, directly or by a team; some of them more than once. */
+export async function selectGrantedIds(sql: Sql, userId: number, limit: number): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select repository_id as id from repositorypermission where user_id = ${userId}
+    union all
+    select p.repository_id from teammember m join repositorypermission p on p.team_id = m.team_id
+    where m.user_id = ${userId} limit ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
 /** Repositories on which a user or robot has a direct grant, by name. */
 export function selectGrantsOfUser(
   sql: Sql,

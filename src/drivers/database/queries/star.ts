@@ -1,5 +1,5 @@
 import type { Sql } from "../postgres.ts";
-import { REPOSITORY_STATE, repositoryColumns, type RepositoryRow, repositoryTables } from "./repository.ts";
+import { repositoryColumns, type RepositoryRow, repositoryTables } from "./repository.ts";
 
 /** Idempotent. */
 export async function insertStar(sql: Sql, userId: number, repositoryId: number): Promise<void> {
@@ -37,18 +37,22 @@ export function selectStarredRepositories(
 ): Promise<RepositoryRow[]> {
   const { userId, all, afterId, limit } = options;
   const visible = all ? sql`` : sql`
-    and (v.name = 'public' or r.namespace_user_id = ${userId} or exists (
-      select from repositorypermission p where p.repository_id = r.id and (p.user_id = ${userId}
-        or p.team_id in (select team_id from teammember where user_id = ${userId}))
-    ) or exists (
-      select from teammember tm join team t on t.id = tm.team_id join teamrole tr on tr.id = t.role_id
-      where tm.user_id = ${userId} and t.organization_id = r.namespace_user_id and tr.name = 'admin'))`;
+    and (r.visibility_id = (select id from visibility where name = 'public') or r.namespace_user_id = ${userId}
+      or exists (
+        select from repositorypermission p where p.repository_id = r.id and (p.user_id = ${userId}
+          or p.team_id in (select team_id from teammember where user_id = ${userId}))
+      ) or exists (
+        select from teammember tm join team t on t.id = tm.team_id join teamrole tr on tr.id = t.role_id
+        where tm.user_id = ${userId} and t.organization_id = r.namespace_user_id and tr.name = 'admin'))`;
+  // Joined before the page is cut, a plan made for the average user sorts all stars of one with thousands.
   return sql<RepositoryRow[]>`
     select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken"
-    from star s join ${repositoryTables(sql)} on r.id = s.repository_id
-    where s.user_id = ${userId} and s.repository_id > ${afterId}
-      and r.state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION} ${visible}
-    order by s.repository_id limit ${limit}`;
+    from (
+      select s.repository_id as id from star s join repository r on r.id = s.repository_id
+      where s.user_id = ${userId} and s.repository_id > ${afterId} and r.state <> 3 ${visible}
+      order by s.repository_id limit ${limit}
+    ) page join ${repositoryTables(sql)} on r.id = page.id
+    order by r.id`;
 }
 
 /** When the youngest live tag of each repository was made, epoch milliseconds; repositories without one are left out. */
