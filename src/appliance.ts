@@ -10,7 +10,6 @@ import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
 import {
   type IpVersion,
-  Listener,
   type ListenerSpec,
   refuseIpv4,
   reservePort,
@@ -18,8 +17,8 @@ import {
   wildcard,
 } from "./http/listeners.ts";
 import type { ThreadSettings } from "./http_thread.ts";
+import { serveMetrics } from "./metrics_listener.ts";
 import { openNode } from "./node.ts";
-import { metricsHandler } from "./http/metrics.ts";
 import { HttpThreads } from "./http/threads.ts";
 import { readTlsPair, tlsFilesOf, watchTlsPair } from "./http/tls_files.ts";
 import { type Address, formatUrl } from "./lib/address.ts";
@@ -156,7 +155,10 @@ async function start(
     started.push(() => watch.close());
   }
 
-  const metrics = serveMetrics(options.metrics, version, deps, threads, log);
+  const metrics = serveMetrics(options.metrics, version, {
+    collect: async () => [await deps.metrics.snapshot(), ...await threads.snapshots()],
+    log,
+  });
   started.push(() => metrics.stop());
   started.push(startPeriodic(backgroundWork(deps), log));
   if (config.FEATURE_REPO_MIRROR) started.push(startMirrorWorker(deps));
@@ -246,32 +248,4 @@ async function reportStorage({ storage, log }: Pick<Deps, "storage" | "log">): P
 async function usableTls(place: Place, endsBefore: boolean): Promise<TlsPair | undefined> {
   if (place.configDir === undefined || endsBefore) return undefined;
   return await readTlsPair(tlsFilesOf(place.configDir));
-}
-
-function serveMetrics(
-  address: Address,
-  version: IpVersion,
-  deps: Deps,
-  threads: HttpThreads<ThreadSettings>,
-  log: Logger,
-): { url: string; stop(): Promise<void> } {
-  const { spec, release } = reservePort({
-    surface: "http",
-    hostname: address.hostname ?? wildcard(version),
-    port: address.port,
-  });
-  const refusal = version === "IPv6" && spec.hostname === "::" ? refuseIpv4(spec.port) : undefined;
-  const handler = metricsHandler({
-    collect: async () => [await deps.metrics.snapshot(), ...await threads.snapshots()],
-    log,
-  });
-  const listener = new Listener(spec, handler);
-  release();
-  return {
-    url: formatUrl("http", spec.hostname, spec.port),
-    stop: async () => {
-      refusal?.close();
-      await listener.stop();
-    },
-  };
 }

@@ -1,6 +1,8 @@
 import { durationMs } from "./config/duration.ts";
 import type { Deps } from "./domain/deps.ts";
 import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
+import { archiveLogs } from "./domain/log_archive.ts";
+import { cleanExports } from "./domain/log_export.ts";
 import { countActions } from "./domain/log_counts.ts";
 import { replicationRetries } from "./domain/locations.ts";
 import { refreshQueueGauges } from "./domain/queue_gauges.ts";
@@ -9,6 +11,7 @@ import { refreshRowGauges } from "./domain/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
 import { createWebhookClient } from "./lib/webhook_client.ts";
+import { exportLogs } from "./workers/log_export.ts";
 import { deliverNotifications } from "./workers/notification_delivery.ts";
 import { findEndingTags } from "./workers/image_expiry.ts";
 import type { PeriodicWork } from "./workers/periodic.ts";
@@ -67,8 +70,23 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
     {
       name: "registry_size",
       everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
-      run: () => workOnRegistrySize(deps),
+      run: (stop) => workOnRegistrySize(deps, stop),
     },
+    ...(config.FEATURE_LOG_EXPORT
+      ? [{
+        name: "log_export",
+        everyMs: config.EXPORT_ACTION_LOGS_WORKER_POLL_PERIOD * 1000,
+        run: (stop: AbortSignal) => exportLogs({ ...deps, webhooks }, stop),
+      }, { name: "log_export_cleanup", everyMs: 600_000, run: () => cleanExports(deps) }]
+      : []),
+    ...(config.FEATURE_ACTION_LOG_ROTATION
+      ? [{
+        name: "log_rotation",
+        everyMs: config.ACTION_LOG_ROTATION_FREQUENCY * 1000,
+        atStart: true,
+        run: (stop: AbortSignal) => archiveLogs(deps, stop),
+      }]
+      : []),
     { name: "log_counts", everyMs: 30_000, atStart: true, run: () => countActions(deps) },
     {
       name: "queue_gauges",

@@ -5,7 +5,7 @@
 export interface ApplianceOptions {
   /** Contents of config.yaml (JSON is YAML); absent: no config folder at all, the embedded defaults. */
   readonly config?: Record<string, unknown>;
-  /** More files of the config folder, e.g. `ssl.cert`. */
+  /** More files of the config folder, e.g. `ssl.cert`, `extra_ca_certs/ours.crt`. */
   readonly configFiles?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   readonly http?: string;
@@ -122,6 +122,8 @@ async function writeConfig(options: ApplianceOptions): Promise<string | undefine
     await Deno.writeTextFile(`${dir}/config.yaml`, JSON.stringify(options.config));
   }
   for (const [name, content] of Object.entries(options.configFiles ?? {})) {
+    const folder = name.split("/").slice(0, -1).join("/");
+    await Deno.mkdir(`${dir}/${folder}`, { recursive: true });
     await Deno.writeTextFile(`${dir}/${name}`, content);
   }
   return dir;

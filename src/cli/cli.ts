@@ -13,12 +13,17 @@ export interface Command {
 /** Loaded only when asked for: `quaylet version` need not read the whole appliance. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serveCommand,
+  repomirror: async () => (await import("./repomirror.ts")).repomirrorCommand,
   init: async () => (await import("./init.ts")).initCommand,
   check: async () => (await import("./check.ts")).checkCommand,
   user: async () => (await import("./user.ts")).userCommand,
   org: async () => (await import("./org.ts")).orgCommand,
+  team: async () => (await import("./team.ts")).teamCommand,
   robot: async () => (await import("./robot.ts")).robotCommand,
   repo: async () => (await import("./repo.ts")).repoCommand,
+  tag: async () => (await import("./tag.ts")).tagCommand,
+  token: async () => (await import("./token.ts")).tokenCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
   scrub: async () => (await import("./scrub.ts")).scrubCommand,
   storage: async () => (await import("./storage.ts")).storageCommand,
   "backfill-replication": async () => (await import("./backfill_replication.ts")).backfillReplicationCommand,

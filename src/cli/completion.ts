@@ -7,10 +7,14 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   serve: ["--data", "--config", "--http", "--https", "--metrics", "--log", "--log-level"],
   init: ["--config", "--data", "--hostname", "--san", "--with-ca", "--force", "--json"],
   check: ["--data", "--config", "--json"],
-  user: ["create", "list", "show", "disable", "enable", "delete", "password"],
-  org: ["create", "list", "show", "delete"],
-  robot: ["create", "list", "show", "regenerate", "delete"],
-  repo: ["create", "list", "show", "delete", "visibility", "permission"],
+  user: ["create", "list", "show", "disable", "enable", "email", "delete", "password"],
+  org: ["create", "list", "show", "rename", "delete"],
+  team: ["create", "list", "members", "add", "remove", "role", "delete"],
+  robot: ["create", "list", "show", "regenerate", "permission", "delete"],
+  repo: ["create", "list", "show", "delete", "visibility", "description", "state", "permission"],
+  tag: ["list", "history", "move", "delete", "restore", "expire"],
+  token: ["create", "list", "revoke"],
+  logs: ["list", "export"],
   scrub: ["--data", "--config", "--json", "--missing", "--location", "--older-than", "--rate"],
   storage: ["migrate"],
   "backfill-replication": ["--data", "--config", "--json"],
@@ -21,27 +25,49 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "robot", "repo", "storage"];
+const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token", "logs", "storage"];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "user create": ["--email", "--password-stdin", "--ask"],
   "user password": ["--password-stdin", "--ask"],
   "org create": ["--email", "--owner"],
+  "team create": ["--role", "--description"],
+  "team role": ["member", "creator", "admin"],
   "robot create": ["--description"],
+  "robot permission": ["read", "write", "admin", "none"],
   "storage migrate": ["--jobs"],
   "repo create": ["--public", "--description"],
+  "logs list": ["--repo", "--org", "--user", "--kind", "--since", "--until", "--limit"],
+  "logs export": ["--repo", "--org", "--user", "--kind", "--since", "--until"],
   "repo visibility": ["public", "private"],
+  "repo state": ["NORMAL", "READ_ONLY", "MIRROR"],
   "repo permission": ["--user", "--team", "--role"],
+  "tag list": ["--filter"],
+  "tag history": ["--tag"],
+  "tag delete": ["--permanently"],
+  "tag expire": ["--at", "--in", "--never"],
+  "token create": ["--scope", "--lifetime", "--name", "--app"],
 };
 
 /** What may follow a flag. Nothing is offered after one that takes free text. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--log": ["json", "text"],
   "--log-level": ["debug", "info", "warn", "error"],
-  "--role": ["read", "write", "admin", "none"],
-  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs|--location|--older-than|--rate":
-    [],
+  "--role": ["read", "write", "admin", "none", "member", "creator"],
+  "--scope": [
+    "repo:read",
+    "repo:write",
+    "repo:admin",
+    "repo:create",
+    "user:read",
+    "user:admin",
+    "org:admin",
+    "super:user",
+  ],
+  "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
+  "--repo|--org|--kind|--since|--until|--limit": [],
+  "--filter|--tag|--at|--in|--lifetime|--name|--app|--location|--older-than|--rate": [],
 };
 
 export const completionCommand: Command = {

@@ -1,12 +1,13 @@
 import { visibleEmail } from "../domain/accounts.ts";
 import { createOrganization, deleteOrganization, describeOrganization } from "../domain/organizations.ts";
+import { renameOrganization } from "../domain/managed_accounts.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
 import { fields, table } from "./table.ts";
 import { allAccounts } from "./user.ts";
 
 export const orgCommand = operatorCommand({
   name: "org",
-  summary: "organizations: create, list, show, delete",
+  summary: "organizations: create, list, show, rename, delete",
   subcommands: {
     create: {
       operands: ["NAME"],
@@ -48,6 +49,17 @@ export const orgCommand = operatorCommand({
           table(["TEAM", "ROLE", "MEMBERS"], rows)
         }`;
         return { json, text };
+      },
+    },
+    rename: {
+      operands: ["NAME", "NEW-NAME"],
+      summary: "gives the organization and its robots another name; images are at the new one only",
+      async run({ deps, operands: [name = "", newName = ""] }) {
+        await renameOrganization(deps, OPERATOR, name, newName);
+        return {
+          json: { name: newName, old_name: name },
+          text: `renamed organization ${name} to ${newName}\n`,
+        };
       },
     },
     delete: {

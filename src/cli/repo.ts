@@ -11,24 +11,27 @@ import {
   createRepository,
   deleteRepository,
   listRepositories,
-  openRepository,
   REPOSITORY_STATE,
   type RepositoryRow,
+  setDescription,
+  setState,
   setVisibility,
   type Visibility,
 } from "../domain/repositories.ts";
 import { findNamespace } from "../domain/organizations.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { type Output, usageError } from "./output.ts";
+import { openNamed, pathOf, REPOSITORY } from "./repository_path.ts";
 import { fields, table } from "./table.ts";
 
 const PAGE = 500;
-const operands = ["NAMESPACE/NAME"];
+const operands = [REPOSITORY];
 const ROLES = ["read", "write", "admin", "none"] as const;
+const STATES = ["NORMAL", "READ_ONLY", "MIRROR"] as const;
 
 export const repoCommand = operatorCommand({
   name: "repo",
-  summary: "repositories: create, list, show, delete, visibility, permission",
+  summary: "repositories: create, list, show, delete, visibility, description, state, permission",
   subcommands: {
     create: {
       operands,
@@ -70,7 +73,7 @@ export const repoCommand = operatorCommand({
       summary: "one repository",
       check: pathOf,
       async run(request) {
-        const row = await open(request);
+        const row = await openNamed(request);
         const json = repositoryJson(row);
         return {
           json,
@@ -88,7 +91,7 @@ export const repoCommand = operatorCommand({
       summary: "deletes a repository with everything in it",
       check: pathOf,
       async run(request) {
-        await deleteRepository(request.deps, OPERATOR, await open(request));
+        await deleteRepository(request.deps, OPERATOR, await openNamed(request));
         return {
           json: { ...pathOf(request), deleted: true },
           text: `deleted repository ${request.operands[0]}\n`,
@@ -101,11 +104,31 @@ export const repoCommand = operatorCommand({
       check: (request) => void [pathOf(request), visibilityOf(request)],
       async run(request) {
         const visibility = visibilityOf(request);
-        await setVisibility(request.deps, OPERATOR, await open(request), visibility);
+        await setVisibility(request.deps, OPERATOR, await openNamed(request), visibility);
         return {
           json: { ...pathOf(request), visibility },
           text: `${request.operands[0]} is ${visibility}\n`,
         };
+      },
+    },
+    description: {
+      operands: [...operands, "TEXT"],
+      summary: "describes a repository",
+      check: pathOf,
+      async run(request) {
+        const [full, description = ""] = request.operands;
+        await setDescription(request.deps, OPERATOR, await openNamed(request), description);
+        return { json: { ...pathOf(request), description }, text: `described repository ${full}\n` };
+      },
+    },
+    state: {
+      operands: [...operands, STATES.join("|")],
+      summary: "lets a repository be changed, or not; MIRROR needs a mirror",
+      check: (request) => void [pathOf(request), stateOf(request)],
+      async run(request) {
+        const state = stateOf(request);
+        await setState(request.deps, OPERATOR, await openNamed(request), state);
+        return { json: { ...pathOf(request), state }, text: `${request.operands[0]} is ${state}\n` };
       },
     },
     permission: {
@@ -115,7 +138,7 @@ export const repoCommand = operatorCommand({
       summary: "shows who may do what, or gives a user, robot or team a role",
       check: (request) => void [pathOf(request), changeOf(request)],
       async run(request) {
-        const repository = await open(request);
+        const repository = await openNamed(request);
         const change = changeOf(request);
         if (change !== undefined) await applyChange(request.deps, repository, change);
         return await listGrants(request.deps, repository);
@@ -166,21 +189,15 @@ async function listGrants(deps: Deps, repository: RepositoryRow): Promise<Output
   };
 }
 
-function open(request: Request): Promise<RepositoryRow> {
-  return openRepository(request.deps, OPERATOR, pathOf(request), "admin");
-}
-
-function pathOf({ operands: [full = ""] }: Pick<Request, "operands">): { namespace: string; name: string } {
-  const slash = full.indexOf("/");
-  if (slash < 1 || slash === full.length - 1) {
-    throw usageError(`"${full}" is no repository: write NAMESPACE/NAME`);
-  }
-  return { namespace: full.slice(0, slash), name: full.slice(slash + 1) };
-}
-
 function visibilityOf({ operands: [, wanted] }: Pick<Request, "operands">): Visibility {
   if (wanted !== "public" && wanted !== "private") throw usageError(`"${wanted}": write public or private`);
   return wanted;
+}
+
+function stateOf({ operands: [, wanted] }: Pick<Request, "operands">): (typeof STATES)[number] {
+  const state = STATES.find((known) => known === wanted);
+  if (state === undefined) throw usageError(`"${wanted}": write one of ${STATES.join(", ")}`);
+  return state;
 }
 
 function repositoryJson(row: RepositoryRow) {

@@ -7,15 +7,18 @@ import {
   regenerateRobotToken,
   type Robot,
 } from "../domain/robots.ts";
+import { removeUserPermission, setUserPermission } from "../domain/repository_permissions.ts";
+import { openRepository } from "../domain/repositories.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { type Output, usageError } from "./output.ts";
 import { fields, table } from "./table.ts";
 
 const operands = ["NAMESPACE+NAME"];
+const ROLES = ["read", "write", "admin", "none"] as const;
 
 export const robotCommand = operatorCommand({
   name: "robot",
-  summary: "robot accounts: create, list, show, regenerate, delete",
+  summary: "robot accounts: create, list, show, regenerate, permission, delete",
   notes: "A robot signs in with its full name, namespace+name, and its token as the password.",
   subcommands: {
     create: {
@@ -71,6 +74,33 @@ export const robotCommand = operatorCommand({
       run: async (request) =>
         describe(await regenerateRobotToken(request.deps, OPERATOR, splitOperand(request))),
     },
+    permission: {
+      operands: [...operands, "REPOSITORY[,REPOSITORY…]", ROLES.join("|")],
+      summary: "gives a robot a role on repositories of its namespace, or takes it away; all of them or none",
+      check: (request) => void [splitOperand(request), roleOf(request)],
+      async run(request) {
+        const { deps, operands: [name = "", list = ""] } = request;
+        const { namespace } = splitOperand(request);
+        const role = roleOf(request);
+        // All are looked up first: a mistyped name changes nothing.
+        const names = list.split(",").filter((repository) => repository !== "");
+        const repositories = [];
+        for (const repository of names) {
+          repositories.push(await openRepository(deps, OPERATOR, { namespace, name: repository }, "admin"));
+        }
+        await getRobot(deps, OPERATOR, splitOperand(request));
+        for (const repository of repositories) {
+          if (role === "none") await removeUserPermission(deps, OPERATOR, repository, name);
+          else await setUserPermission(deps, OPERATOR, repository, name, role);
+        }
+        const permissions = await listRobotPermissions(deps, OPERATOR, splitOperand(request));
+        const json = permissions.map(({ repository, role }) => ({ repository, role }));
+        return {
+          json,
+          text: table(["REPOSITORY", "ROLE"], json.map(({ repository, role }) => [repository, role])),
+        };
+      },
+    },
     delete: {
       operands,
       summary: "deletes a robot",
@@ -92,6 +122,12 @@ function splitOperand(
     throw usageError(`"${full}" is no robot name: write NAMESPACE+NAME`);
   }
   return { namespace, short };
+}
+
+function roleOf({ operands: [, , wanted] }: Pick<Request, "operands">): (typeof ROLES)[number] {
+  const role = ROLES.find((known) => known === wanted);
+  if (role === undefined) throw usageError(`"${wanted}": write one of ${ROLES.join(", ")}`);
+  return role;
 }
 
 function robotJson(robot: Robot) {

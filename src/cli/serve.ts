@@ -50,11 +50,11 @@ Exit codes: 0 stopped as asked, 1 could not start or a part failed for good, 2 w
   },
 };
 
-function logLevel(value: string) {
+export function logLevel(value: string) {
   return oneOf("--log-level", value, ["debug", "info", "warn", "error"]);
 }
 
-function oneOf<const T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+export function oneOf<const T extends string>(flag: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) throw new RangeError(`${flag} is one of ${allowed.join(", ")}, not "${value}"`);
   return found;

@@ -1,13 +1,10 @@
+import { findUser, type UserRow, visibleEmail } from "../domain/accounts.ts";
 import {
-  createUser,
-  deleteUser,
-  findUser,
-  listAccounts,
-  setPassword,
-  setUserEnabled,
-  type UserRow,
-  visibleEmail,
-} from "../domain/accounts.ts";
+  changeManagedUser,
+  createManagedUser,
+  deleteManagedUser,
+  listManagedAccounts,
+} from "../domain/managed_accounts.ts";
 import type { Deps } from "../domain/deps.ts";
 import { listOrganizationsOf } from "../domain/organizations.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
@@ -25,7 +22,7 @@ const PAGE = 500;
 
 export const userCommand = operatorCommand({
   name: "user",
-  summary: "users: create, list, show, disable, enable, delete, set a password",
+  summary: "users: create, list, show, disable, enable, change address and password, delete",
   notes: PASSWORD_NOTES,
   subcommands: {
     create: {
@@ -37,7 +34,7 @@ export const userCommand = operatorCommand({
       async run(request) {
         const [username = ""] = request.operands;
         const { password, generated } = await readPassword(request);
-        const user = await createUser(request.deps, OPERATOR, {
+        const { user } = await createManagedUser(request.deps, OPERATOR, {
           username,
           password,
           email: request.text("email"),
@@ -87,11 +84,19 @@ export const userCommand = operatorCommand({
       summary: "undoes disable",
       run: ({ deps, operands: [username = ""] }) => setEnabled(deps, username, true),
     },
+    email: {
+      operands: ["NAME", "ADDRESS"],
+      summary: "changes the user's e-mail address",
+      async run({ deps, operands: [username = "", email = ""] }) {
+        await changeManagedUser(deps, OPERATOR, username, { email });
+        return describe(`the e-mail address of ${username} is ${email}`, { username, email });
+      },
+    },
     delete: {
       operands: ["NAME"],
       summary: "deletes the user with robots and repositories",
       async run({ deps, operands: [username = ""] }) {
-        await deleteUser(deps, OPERATOR, username);
+        await deleteManagedUser(deps, OPERATOR, username);
         return describe(`deleted user ${username}`, { username, deleted: true });
       },
     },
@@ -106,7 +111,7 @@ export const userCommand = operatorCommand({
         // Before a password is asked for: a mistyped name should be told first.
         await findUser(request.deps, username);
         const { password, generated } = await readPassword(request);
-        await setPassword(request.deps, OPERATOR, username, password);
+        await changeManagedUser(request.deps, OPERATOR, username, { password });
         return describe(`set the password of ${username}`, { username }, generated ? password : undefined);
       },
     },
@@ -114,19 +119,19 @@ export const userCommand = operatorCommand({
 });
 
 async function setEnabled(deps: Deps, username: string, enabled: boolean): Promise<Output> {
-  await setUserEnabled(deps, OPERATOR, username, enabled);
+  await changeManagedUser(deps, OPERATOR, username, { enabled });
   return describe(`${enabled ? "enabled" : "disabled"} user ${username}`, { username, enabled });
 }
 
 /** Every user or organization, page by page. */
 export async function allAccounts(deps: Deps, kind: "user" | "organization"): Promise<UserRow[]> {
   const all: UserRow[] = [];
-  for (;;) {
-    const after = all.at(-1)?.username ?? "";
-    const page = await listAccounts(deps, OPERATOR, { kind, after, limit: PAGE });
-    all.push(...page);
-    if (page.length < PAGE) return all;
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const page = await listManagedAccounts(deps, OPERATOR, { kind, after, limit: PAGE });
+    all.push(...page.accounts);
+    after = page.next;
   }
+  return all;
 }
 
 function userJson(user: UserRow) {

@@ -38,10 +38,9 @@ export async function startRecovery(
   const account = email.includes("@") ? await selectAccountByEmail(deps.sql, email) : undefined;
   const failed = (error: unknown) => deps.log.warn("a recovery mail could not be sent", { error });
   if (account?.organization) {
-    const administrators = await selectOrganizationAdmins(deps.sql, account.id);
     return {
       answer: { status: "org", orgemail: email, orgname: redactName(account.username) },
-      done: sendOrganizationRecoveryMail(deps, account.email, account.username, administrators).catch(failed),
+      done: mailAdministrators(deps, account).catch(failed),
     };
   }
   const done = account === undefined || account.robot || !account.enabled
@@ -50,7 +49,8 @@ export async function startRecovery(
   return { answer: { status: "sent" }, done };
 }
 
-async function mailRecovery(
+/** Mails a code to a person, unless that was done a moment ago. The caller has checked who asks. @throws {AppError} `mail_failed` */
+export async function mailRecovery(
   deps: Pick<Deps, "sql" | "now" | "config" | "mail">,
   account: { id: number; email: string; username: string },
 ): Promise<void> {
@@ -58,6 +58,18 @@ async function mailRecovery(
   const { code, store } = await makeEmailCode();
   await deps.sql.begin((tx) => store({ ...deps, sql: tx }, { userId: account.id, purpose: "recover" }));
   await sendRecoveryMail(deps, account.email, account.username, code);
+}
+
+async function mailAdministrators(
+  deps: Pick<Deps, "sql" | "now" | "config" | "mail">,
+  account: { id: number; email: string; username: string },
+): Promise<void> {
+  if (await wasMailedLately(deps, account.id, { purpose: "recover", withinMs: RESEND_MS })) return;
+  // Only for the moment that is written with it: nobody is told the code.
+  const { store } = await makeEmailCode();
+  await deps.sql.begin((tx) => store({ ...deps, sql: tx }, { userId: account.id, purpose: "recover" }));
+  const administrators = await selectOrganizationAdmins(deps.sql, account.id);
+  await sendOrganizationRecoveryMail(deps, account.email, account.username, administrators);
 }
 
 /** Enough to recognise one's own organization by. */

@@ -5,9 +5,7 @@ import {
   lockAccounts,
   selectAccount,
   selectAccountByEmail,
-  selectAccounts,
   selectUserById,
-  updateAccountEnabled,
   updatePassword,
   type UserRow,
 } from "../drivers/database/queries/user.ts";
@@ -165,37 +163,6 @@ export async function findUser(deps: Pick<Deps, "sql">, username: string): Promi
     throw new AppError("not_found", "User not found");
   }
   return user;
-}
-
-/** Accounts by name, after `after`. @param actor the operator or a superuser */
-export function listAccounts(
-  deps: Pick<Deps, "sql" | "config">,
-  actor: Actor,
-  options: { kind: "user" | "organization"; after: string; limit: number },
-): Promise<UserRow[]> {
-  requireSuperuser(deps.config, actor);
-  return selectAccounts(deps.sql, { kind: options.kind, afterName: options.after, limit: options.limit });
-}
-
-/** A disabled person cannot sign in, push or pull; nothing is deleted. */
-export async function setUserEnabled(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
-  actor: Actor,
-  username: string,
-  enabled: boolean,
-): Promise<void> {
-  requireSuperuser(deps.config, actor);
-  const user = await findUser(deps, username);
-  refuseSuperuserTarget(deps, actor, user);
-  await deps.sql.begin(async (tx) => {
-    await updateAccountEnabled(tx, user.id, enabled);
-    await logAction({ ...deps, sql: tx }, actor, {
-      kind: enabled ? "user_enable" : "user_disable",
-      namespaceId: user.id,
-      metadata: { username },
-    });
-  });
-  deps.changes?.allChanged();
 }
 
 /**

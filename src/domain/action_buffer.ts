@@ -1,10 +1,17 @@
 import type { NewLogEntry } from "../drivers/database/queries/log_entry.ts";
+import type { CountedPull } from "./pull_statistics.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 
+/** A row for the log, a pull to be counted, or both. */
+export interface BufferedAction {
+  readonly entry?: NewLogEntry | undefined;
+  readonly pull?: CountedPull | undefined;
+}
+
 export interface ActionBufferOptions {
   /** Stores the rows, all or none. */
-  readonly write: (entries: readonly NewLogEntry[]) => Promise<void>;
+  readonly write: (actions: readonly BufferedAction[]) => Promise<void>;
   readonly log: Pick<Logger, "error" | "warn">;
   /** How long a row waits for others to go with; absent: until {@link ActionBuffer.flush}. */
   readonly waitMs?: number;
@@ -12,8 +19,8 @@ export interface ActionBufferOptions {
   readonly most?: number;
 }
 
-/** Some 15 MB of rows. */
-const MOST = 30_000;
+/** Some 5 MB of rows, 15 MB when clients have long names. */
+const MOST = 10_000;
 /** Rows that go by one statement. */
 const BATCH = 5_000;
 /** Pause after a write that failed. */
@@ -26,7 +33,7 @@ const CLOSE_MS = 4_000;
  * can be written.
  */
 export class ActionBuffer {
-  #waiting: NewLogEntry[] = [];
+  #waiting: BufferedAction[] = [];
   #writing: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -38,9 +45,9 @@ export class ActionBuffer {
   }
 
   /** Takes the row unless there is no room. */
-  offer(entry: NewLogEntry): boolean {
+  offer(action: BufferedAction): boolean {
     if (this.#waiting.length >= this.#most) return false;
-    this.#waiting.push(entry);
+    this.#waiting.push(action);
     if (this.#timer === undefined && this.#writing === undefined) this.#schedule(this.options.waitMs);
     return true;
   }
@@ -50,16 +57,16 @@ export class ActionBuffer {
    * @returns nothing to wait for, in the usual case
    * @throws {AppError} `database_unavailable` when a strict row finds no room because nothing can be written
    */
-  record(entry: NewLogEntry, { strict }: { strict: boolean }): Promise<void> | undefined {
-    if (this.offer(entry)) return undefined;
-    if (strict) return this.#squeezeIn(entry);
+  record(action: BufferedAction, { strict }: { strict: boolean }): Promise<void> | undefined {
+    if (this.offer(action)) return undefined;
+    if (strict) return this.#squeezeIn(action);
     this.#lost++;
     return undefined;
   }
 
-  async #squeezeIn(entry: NewLogEntry): Promise<void> {
+  async #squeezeIn(action: BufferedAction): Promise<void> {
     try {
-      do await this.flush(); while (!this.offer(entry));
+      do await this.flush(); while (!this.offer(action));
     } catch (cause) {
       throw new AppError("database_unavailable", "this cannot be recorded now; try again soon", {}, {
         cause,

@@ -1,8 +1,10 @@
 import { expect } from "@std/testing";
 import type { NewLogEntry } from "../drivers/database/queries/log_entry.ts";
-import { ActionBuffer } from "./action_buffer.ts";
+import { ActionBuffer, type BufferedAction } from "./action_buffer.ts";
 
-const row = (kindId: number): NewLogEntry => ({
+const row = (kindId: number) => ({ entry: entryOf(kindId) });
+
+const entryOf = (kindId: number): NewLogEntry => ({
   kindId,
   accountId: 1,
   performerId: null,
@@ -22,11 +24,11 @@ class Table {
     warn: (text: string, fields?: unknown) => void this.told.push([text, fields]),
     error: (text: string, fields?: unknown) => void this.told.push([text, fields]),
   };
-  readonly write = async (entries: readonly NewLogEntry[]) => {
+  readonly write = async (actions: readonly BufferedAction[]) => {
     await Promise.resolve();
     if (this.away) throw new Error("away");
-    this.batches.push(entries.length);
-    this.kinds.push(...entries.map((entry) => entry.kindId));
+    this.batches.push(actions.length);
+    this.kinds.push(...actions.map(({ entry }) => entry?.kindId ?? 0));
   };
 }
 
@@ -96,7 +98,7 @@ Deno.test("ActionBuffer.close() says what it could not write", async () => {
 
 Deno.test("ActionBuffer sends many rows in several batches", async () => {
   const table = new Table();
-  const buffer = new ActionBuffer({ ...table });
+  const buffer = new ActionBuffer({ ...table, most: 20_000 });
   for (let kind = 0; kind < 12_000; kind++) buffer.offer(row(kind));
   await buffer.close();
   expect(table.kinds).toEqual(Array.from({ length: 12_000 }, (_, kind) => kind));

@@ -37,7 +37,7 @@ export async function listAppTokens(
 ): Promise<{ tokens: AppTokenListing[]; next: string | undefined }> {
   const person = openTokens(deps, actor);
   const nowMs = deps.now();
-  const soonMs = Math.max(1000, durationMs(deps.config.APP_SPECIFIC_TOKEN_EXPIRATION ?? DEFAULT_WINDOW) / 10);
+  const soonMs = expiringSoonMs(deps);
   const beforeId = Number(options.after || LARGEST_ID);
   const rows = await selectAppTokens(deps.sql, {
     userId: person.id,
@@ -67,13 +67,22 @@ export async function createAppToken(
   actor: Actor,
   title: string,
 ): Promise<{ token: AppTokenListing; code: string }> {
-  const person = openTokens(deps, actor);
+  return await makeAppToken(deps, actor, openTokens(deps, actor).id, title);
+}
+
+/** As {@link createAppToken}, for the person of that id. `actor`: who does it; the caller has checked permission. */
+export async function makeAppToken(
+  deps: AppTokenDeps,
+  actor: Actor,
+  userId: number,
+  title: string,
+): Promise<{ token: AppTokenListing; code: string }> {
   const { APP_SPECIFIC_TOKEN_EXPIRATION: lifetime } = deps.config;
   const nowMs = deps.now();
   const code = randomText(2 * HALF_LENGTH);
   return await deps.sql.begin(async (tx) => {
     const token = await insertAppToken(tx, {
-      userId: person.id,
+      userId,
       title,
       tokenName: code.slice(0, HALF_LENGTH),
       sealedSecret: deps.secrets.encrypt(code.slice(HALF_LENGTH)),
@@ -82,7 +91,7 @@ export async function createAppToken(
     });
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "create_app_specific_token",
-      namespaceId: person.id,
+      namespaceId: userId,
       metadata: { app_specific_token_title: title, app_specific_token: token.uuid },
     });
     return { token, code };
@@ -91,16 +100,30 @@ export async function createAppToken(
 
 /** The token is void at once. The caller has asked for a fresh sign-in. @throws {AppError} `not_found`, and as the list */
 export async function revokeAppToken(deps: AppTokenDeps, actor: Actor, uuid: string): Promise<void> {
-  const person = openTokens(deps, actor);
+  await dropAppToken(deps, actor, openTokens(deps, actor).id, uuid);
+}
+
+/** As {@link revokeAppToken}, of the person of that id. `actor`: who does it; the caller has checked permission. */
+export async function dropAppToken(
+  deps: AppTokenDeps,
+  actor: Actor,
+  userId: number,
+  uuid: string,
+): Promise<void> {
   await deps.sql.begin(async (tx) => {
-    const title = await deleteAppToken(tx, person.id, uuid);
+    const title = await deleteAppToken(tx, userId, uuid);
     if (title === undefined) throw noToken();
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "revoke_app_specific_token",
-      namespaceId: person.id,
+      namespaceId: userId,
       metadata: { app_specific_token_title: title, app_specific_token: uuid },
     });
   });
+}
+
+/** Milliseconds before its end from which on a token counts as expiring. */
+export function expiringSoonMs({ config }: Pick<Deps, "config">): number {
+  return Math.max(1000, durationMs(config.APP_SPECIFIC_TOKEN_EXPIRATION ?? DEFAULT_WINDOW) / 10);
 }
 
 function openTokens(deps: Pick<Deps, "config">, actor: Actor): Person {

@@ -8,9 +8,12 @@ import { encryptPassword } from "./secrets.ts";
 /**
  * The person's password in a form for clients' configuration files: it works in place of the password and tells nobody
  * what that is.
- * @throws {AppError} `invalid_request` for a wrong password, `too_many_attempts`, `unauthenticated`, `insufficient_scope`
+ * @throws {AppError} `feature_disabled` where nobody signs in with a password, `invalid_request` for a wrong password, `too_many_attempts`, `unauthenticated`, `insufficient_scope`
  */
 export async function makeClientKey(deps: CredentialDeps, actor: Actor, password: string): Promise<string> {
+  if (["AppToken", "OIDC"].includes(deps.config.AUTHENTICATION_TYPE)) {
+    throw new AppError("feature_disabled", "Not Found");
+  }
   const { id, username } = requirePerson(actor, "user:admin");
   try {
     await byPassword(deps, username, password, { plainAllowed: true });

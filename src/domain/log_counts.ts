@@ -16,24 +16,38 @@ import {
   type NewLogEntry,
 } from "../drivers/database/queries/log_entry.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
+import type { BufferedAction } from "./action_buffer.ts";
 import type { Deps } from "./deps.ts";
+import { countPulls } from "./pull_statistics.ts";
 
 /** Rows are this old when they are counted: the transaction that wrote one has ended by then, on every node. */
 const COUNT_AFTER_MS = 120_000;
 /** Rows that have waited for longer may be behind what has been counted when they are written. */
 const LATE_MS = COUNT_AFTER_MS / 2;
 
-/** Writes rows that may have waited for the database, all or none. */
+/** Writes what may have waited for the database, all or nothing. */
 export async function storeActions(
   { sql, now }: Pick<Deps, "sql" | "now">,
-  entries: readonly NewLogEntry[],
+  actions: readonly BufferedAction[],
 ): Promise<void> {
-  const lateMs = now() - LATE_MS;
-  if (!entries.some((entry) => entry.atMs < lateMs)) return await insertLogEntries(sql, entries);
+  const entries = actions.map(({ entry }) => entry).filter((entry) => entry !== undefined);
+  const pulls = actions.map(({ pull }) => pull).filter((pull) => pull !== undefined);
+  if (pulls.length === 0) return await storeEntries(sql, entries, now());
   await sql.begin(async (tx) => {
+    await storeEntries(tx, entries, now());
+    await countPulls(tx, pulls);
+  });
+}
+
+async function storeEntries(sql: Sql, entries: readonly NewLogEntry[], nowMs: number): Promise<void> {
+  if (entries.length === 0) return;
+  const lateMs = nowMs - LATE_MS;
+  if (!entries.some((entry) => entry.atMs < lateMs)) return await insertLogEntries(sql, entries);
+  const store = async (tx: Sql) => {
     const countedMs = await holdCounting(tx);
     await countLateLogs(tx, await insertLateLogEntries(tx, entries), countedMs);
-  });
+  };
+  await ("begin" in sql ? sql.begin(store) : store(sql));
 }
 
 /** Counts what is there to be counted. Several nodes may do so at once. For `backgroundWork`. */

@@ -8,12 +8,13 @@ import {
   type LogRow,
   selectLogs,
 } from "../drivers/database/queries/log_reading.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
 import { selectAccount } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
 import { type Actor, isGlobalReadonlySuperuser } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { LOG_KINDS, type LogKind } from "./log_kinds.ts";
-import { findOrganization, openOrganization } from "./organizations.ts";
+import { findNamespace, findOrganization, openOrganization } from "./organizations.ts";
 import { openRepository } from "./repositories.ts";
 import { requirePerson, requireSuperuser } from "./rights.ts";
 
@@ -40,22 +41,38 @@ const SERVICE_KINDS: readonly LogKind[] = [
   "service_key_rotate",
 ];
 
+/** Global read-only superusers read every log; an export, which changes something, is for administrators only. */
+export type LogPurpose = "read" | "export";
+
 /** @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated` unless administrator, or reader of everything */
 export async function openRepositoryLog(
   deps: OpenDeps,
   actor: Actor,
   path: { namespace: string; name: string },
+  purpose: LogPurpose = "read",
 ): Promise<OpenLog> {
-  const need = isGlobalReadonlySuperuser(deps.config, actor) ? "read" : "admin";
+  const need = purpose === "read" && isGlobalReadonlySuperuser(deps.config, actor) ? "read" : "admin";
   const { id, namespace, namespaceId, name } = await openRepository(deps, actor, path, need);
   return { filter: { repositoryId: id }, namespace, namespaceId, repository: name };
 }
 
 /** @throws as {@link openRepositoryLog} */
-export async function openOrganizationLog(deps: OpenDeps, actor: Actor, name: string): Promise<OpenLog> {
-  const { id, username } = isGlobalReadonlySuperuser(deps.config, actor)
+export async function openOrganizationLog(
+  deps: OpenDeps,
+  actor: Actor,
+  name: string,
+  purpose: LogPurpose = "read",
+): Promise<OpenLog> {
+  const { id, username } = purpose === "read" && isGlobalReadonlySuperuser(deps.config, actor)
     ? await findOrganization(deps, name)
     : await openOrganization(deps, actor, name);
+  return { filter: { accountId: id }, namespace: username, namespaceId: id, repository: undefined };
+}
+
+/** The log of a user's or an organization's namespace. @throws {AppError} `not_found`, unless superuser as {@link openSiteLog} */
+export async function openNamespaceLog(deps: OpenDeps, actor: Actor, name: string): Promise<OpenLog> {
+  requireSuperuser(deps.config, actor);
+  const { id, username } = await findNamespace(deps, name);
   return { filter: { accountId: id }, namespace: username, namespaceId: id, repository: undefined };
 }
 
@@ -100,7 +117,7 @@ export interface LogQuery extends LogRange {
  * @throws {AppError} `invalid_request` for a performer that is not there
  */
 export async function listLogs(
-  deps: Pick<Deps, "sql">,
+  deps: { readonly sql: Sql },
   log: OpenLog,
   query: LogQuery & { readonly after: LogPosition | undefined; readonly limit: number },
 ): Promise<{ rows: LogRow[]; next: LogPosition | undefined }> {
@@ -155,7 +172,7 @@ export async function aggregateLogs(
 }
 
 async function performerId(
-  { sql }: Pick<Deps, "sql">,
+  { sql }: { readonly sql: Sql },
   name: string | undefined,
 ): Promise<number | undefined> {
   if (name === undefined || name === "") return undefined;

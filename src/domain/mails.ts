@@ -119,6 +119,23 @@ export function sendRepositoryMailAuthorization(
   }));
 }
 
+/** @param result.url null when the export failed */
+export function sendLogExportMail(
+  deps: MailDeps,
+  to: string,
+  { exportId, url, lifetimeS }: { exportId: string; url: string | null; lifetimeS: number },
+): Promise<void> {
+  const done = url === null
+    ? ["It could not be made. Ask for it again, or for fewer days at once."]
+    : [`It can be fetched for ${Math.round(lifetimeS / 60)} minutes at`, url];
+  return deps.mail.send(compose(deps, {
+    to,
+    subject: url === null ? "The export of the log failed" : "The log was exported",
+    lines: [`You asked for an export of the action log (${exportId}).`, ...done],
+    unexpected: "If you did not ask for it, tell an administrator of the registry.",
+  }));
+}
+
 function compose(
   { config }: Pick<Deps, "config">,
   { to, subject, lines, link, unexpected }: {

@@ -21,8 +21,11 @@ import {
 import { AppError } from "../lib/errors.ts";
 import { type Actor, isSuperuser } from "./access.ts";
 import { checkEmail, checkPassword, claimAccount, deleteUser, findUser, visibleEmail } from "./accounts.ts";
+import { mailRecovery } from "./account_recovery.ts";
 import { logAction } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
+import { makeEmailCode } from "./email_codes.ts";
+import { sendConfirmationMail } from "./mails.ts";
 import { checkAccountName } from "./names.ts";
 import { findOrganization } from "./organizations.ts";
 import { hashPassword } from "./passwords.ts";
@@ -72,13 +75,14 @@ export async function findManagedUser(
 }
 
 /**
- * Creates a person with a password that is made up.
+ * Creates a person with a password that is made up, unless one is given. With `FEATURE_MAILING` the address has to be
+ * confirmed with a mail that is sent to it.
  * @param actor a superuser or the operator
  * @returns the password, which cannot be read again
  * @throws {AppError} `name_invalid`, `invalid_request` (e-mail; passwords are kept elsewhere), `already_exists`
  */
 export async function createManagedUser(
-  deps: ManageDeps,
+  deps: ManageDeps & Pick<Deps, "mail" | "log">,
   actor: Actor,
   wanted: { username: string; email?: string | undefined; password?: string | undefined },
 ): Promise<{ user: UserRow; password: string }> {
@@ -94,16 +98,26 @@ export async function createManagedUser(
   checkPassword(password);
   const passwordHash = await hashPassword(password);
   const { username, email } = wanted;
+  // Whoever is at the shell answers for the address.
+  const confirmation = deps.config.FEATURE_MAILING && !isOperator(actor) ? await makeEmailCode() : undefined;
+  const verified = confirmation === undefined;
   const user = await deps.sql.begin(async (tx) => {
-    const id = await claimAccount(deps, tx, { username, email, passwordHash, kind: "user" });
+    const id = await claimAccount(deps, tx, { username, email, passwordHash, verified, kind: "user" });
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "user_create",
       namespaceId: id,
       metadata: { email: email ?? null, username, ...byWhom(actor) },
     });
+    await confirmation?.store({ ...deps, sql: tx }, { userId: id, purpose: "confirm" });
     return await selectUserById(tx, id);
   });
   if (user === undefined) throw new AppError("not_found", "The account was deleted meanwhile");
+  if (confirmation !== undefined) {
+    // The account is there: a recovery mail can take the place of this one.
+    await sendConfirmationMail(deps, user.email, username, confirmation.code).catch((error) =>
+      deps.log.warn("a confirmation mail could not be sent", { error })
+    );
+  }
   return { user, password };
 }
 
@@ -176,6 +190,31 @@ export async function deleteManagedUser(deps: ManageDeps, actor: Actor, username
 }
 
 /**
+ * Mails a person who cannot sign in how to set a new password.
+ * @param actor a superuser
+ * @returns the address
+ * @throws {AppError} `feature_disabled` without `FEATURE_MAILING`; `not_found`; `invalid_request` for superusers, for people
+ *   without an address, and where another system knows the passwords; `mail_failed`
+ */
+export async function sendRecoveryTo(
+  deps: ManageDeps & Pick<Deps, "mail">,
+  actor: Actor,
+  username: string,
+): Promise<string> {
+  if (!deps.config.FEATURE_MAILING) throw new AppError("feature_disabled", "Not Found");
+  requireSuperuser(deps.config, actor);
+  requireOwnPasswords(deps, actor, "send a recovery e-mail");
+  const user = await findUser(deps, username);
+  if (isSuperuserName(deps, username)) {
+    throw new AppError("invalid_request", "Cannot send a recovery email for a superuser");
+  }
+  const email = visibleEmail(user);
+  if (email === "") throw new AppError("invalid_request", `${username} has no e-mail address`);
+  await mailRecovery(deps, user);
+  return email;
+}
+
+/**
  * Gives an organization another name; its robots are renamed with it. Whatever named images by the old one must be told.
  * @param actor a superuser or the operator
  * @throws {AppError} `not_found`, `name_invalid`, `already_exists`
@@ -214,7 +253,13 @@ export async function renameOrganization(
 /** @param actor a superuser or the operator @throws {AppError} `not_found` */
 export async function deleteManagedOrganization(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
   requireSuperuser(deps.config, actor);
-  await removeNamespace(deps, await findOrganization(deps, name));
+  const organization = await findOrganization(deps, name);
+  await removeNamespace(deps, organization, (tx) =>
+    logAction({ ...deps, sql: tx }, actor, {
+      kind: "org_delete",
+      namespaceId: organization.id,
+      metadata: { namespace: name, ...byWhom(actor) },
+    }));
 }
 
 /**

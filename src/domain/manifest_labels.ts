@@ -7,10 +7,13 @@ import {
   selectLabel,
   selectLabelsOf,
 } from "../drivers/database/queries/label.ts";
+import type { Sql } from "../drivers/database/postgres.ts";
+import { selectImmutableTagOf } from "../drivers/database/queries/tag.ts";
 import { AppError } from "../lib/errors.ts";
 import { logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { isJsonText } from "./labels.ts";
+import { tagIsImmutable } from "./tags.ts";
 
 export type { LabelRow };
 
@@ -87,6 +90,7 @@ export async function addLabel(
   const { key, value } = label;
   const mediaType = label.mediaType ?? (isJsonText(value) ? "application/json" : "text/plain");
   return await deps.sql.begin(async (tx) => {
+    await refuseImmutable({ ...deps, sql: tx }, manifest.id);
     const uuid = await insertLabel(tx, {
       repositoryId: by.repository.id,
       manifestId: manifest.id,
@@ -98,6 +102,15 @@ export async function addLabel(
     await logLabel({ ...deps, sql: tx }, by, manifest, "manifest_label_add", added);
     return added;
   });
+}
+
+/** What an immutable tag points at keeps its labels. @throws {AppError} `tag_immutable` */
+async function refuseImmutable(
+  { sql, now }: { readonly sql: Sql } & Pick<Deps, "now">,
+  manifestId: number,
+): Promise<void> {
+  const name = await selectImmutableTagOf(sql, manifestId, now());
+  if (name !== undefined) throw tagIsImmutable(name);
 }
 
 async function logLabel(
@@ -127,6 +140,7 @@ export async function removeLabel(
   uuid: string,
 ): Promise<void> {
   await deps.sql.begin(async (tx) => {
+    await refuseImmutable({ ...deps, sql: tx }, manifest.id);
     const label = await selectLabel(tx, manifest.id, uuid);
     if (label === undefined) throw new AppError("not_found", "Not Found");
     if (!label.mutable) throw new AppError("invalid_request", "Only labels made by the API can be deleted");

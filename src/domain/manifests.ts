@@ -15,6 +15,7 @@ import { checkArtifactType } from "./artifact_types.ts";
 import { authenticationMetadata, logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { readImageConfig } from "./image_config.ts";
+import { findImmutabilityRule } from "./immutability_policies.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { findNotifications, queueNotifications } from "./notifications.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
@@ -54,7 +55,7 @@ export interface StoredManifest {
  * `repo_push`.
  * @param repositoryId the caller has checked write permission and the repository's state
  * @param by whom the action log names as the pusher; absent: it is not told
- * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `digest_invalid` when the bytes have another
+ * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `tag_immutable`; `digest_invalid` when the bytes have another
  *   digest than the reference says; `manifest_blob_unknown` with every missing digest
  */
 export async function putManifest(
@@ -67,13 +68,16 @@ export async function putManifest(
   checkArtifactType(deps, manifest);
   const digest = digestOfPush(push);
   const tags = [...new Set(push.reference.kind === "tag" ? [push.reference.tag, ...push.tags] : push.tags)];
-  const [{ blobs, children }, listeners] = await Promise.all([
+  const [{ blobs, children }, listeners, rule] = await Promise.all([
     findParts(deps, repositoryId, manifest, push.sparse ?? false),
     tags.length === 0 ? [] : findNotifications(deps, repositoryId, "repo_push"),
+    findImmutabilityRule(deps, repositoryId),
   ]);
   const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
   const lifetimeMs = expiresAfterMs(labels.find((label) => label.key === EXPIRES_AFTER)?.value) ??
     await lifetimeOfChildren(deps, children);
+  const mayBeImmutable = lifetimeMs === undefined || deps.config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
+  const asked = deps.config.FEATURE_IMMUTABLE_TAGS && labels.some(isImmutabilityLabel);
 
   const id = await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, tags);
@@ -96,7 +100,14 @@ export async function putManifest(
       await insertLabels(tx, { repositoryId, manifestId, source: "manifest", labels });
     }
     const endMs = lifetimeMs === undefined ? null : nowMs + lifetimeMs;
-    for (const name of tags) await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs });
+    for (const name of tags) {
+      const immutable = mayBeImmutable && (asked || rule(name));
+      const became = await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, immutable });
+      if (became && !asked && by !== undefined) {
+        const metadata = { tag: name, manifest_digest: digest };
+        await logRepositoryAction({ ...deps, sql: tx }, by, "tag_made_immutable_by_policy", metadata);
+      }
+    }
     if (tags.length === 0) {
       const keptMs = (push.keepSeconds ?? deps.config.PUSH_TEMP_TAG_EXPIRATION_SEC) * 1000;
       const keptUntilMs = manifest.subject === undefined ? nowMs + keptMs : null;
@@ -112,6 +123,11 @@ export async function putManifest(
   });
   deps.changes?.changed(repositoryId);
   return { id, digest, manifest, tags };
+}
+
+/** Of Quay 3.17. What ends by itself is immutable only where that is allowed. */
+function isImmutabilityLabel({ key, value }: { key: string; value: string }): boolean {
+  return key === "quay.immutable" && value === "true";
 }
 
 /** One row a tag, as if each had been pushed; one for the manifest when there is none. */

@@ -6,9 +6,11 @@ import {
 } from "../drivers/database/queries/robot.ts";
 import { insertQueueItem } from "../drivers/database/queries/queue.ts";
 import { deleteMembershipsOf } from "../drivers/database/queries/team.ts";
+import { deleteTeamInvitesWith } from "../drivers/database/queries/team_invite.ts";
 import { anonymizeAccount, insertDeletedNamespace, type UserRow } from "../drivers/database/queries/user.ts";
 import type { Sql } from "../drivers/database/postgres.ts";
 import type { Deps } from "./deps.ts";
+import { cancelInvitesTo } from "./team_invite_removal.ts";
 
 /**
  * Frees the name and e-mail of a person or organization, ends its robots and memberships, and queues its content for
@@ -30,6 +32,8 @@ export async function removeNamespace(
       await deleteRobotReferences(tx, robots);
       await deleteRobotAccounts(tx, robots);
     }
+    await cancelInvitesTo({ sql: tx }, { organizationId: account.id });
+    await deleteTeamInvitesWith(tx, account.id);
     await deleteMembershipsOf(tx, account.id);
     await anonymizeAccount(tx, account.id);
     const queueId = await insertQueueItem(tx, {

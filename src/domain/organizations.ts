@@ -22,7 +22,7 @@ import type { Deps } from "./deps.ts";
 import type { LogKind } from "./log_kinds.ts";
 import { checkAccountName } from "./names.ts";
 import { removeNamespace } from "./namespace_removal.ts";
-import { canAdministerNamespace, isOperator, refusal, requirePerson } from "./rights.ts";
+import { canAdministerNamespace, hasScope, isOperator, refusal, requirePerson } from "./rights.ts";
 
 /** The team that every organization starts with. */
 const OWNERS = "owners";
@@ -85,7 +85,7 @@ async function ownerOfNew(
 export async function findOrganization(deps: Pick<Deps, "sql">, name: string): Promise<UserRow> {
   const account = await selectNamespace(deps.sql, name);
   if (account === undefined || !account.organization) {
-    throw new AppError("not_found", "Organization not found");
+    throw new AppError("not_found", "Not Found");
   }
   return account;
 }
@@ -103,7 +103,7 @@ export async function openOrganization(
   const found = account !== undefined && account.organization ? account : undefined;
   const asked = found ?? { id: -1, username: name, organization: true };
   if (!await canAdministerNamespace(deps, actor, asked)) throw refusal(actor);
-  if (found === undefined) throw new AppError("not_found", "Organization not found");
+  if (found === undefined) throw new AppError("not_found", "Not Found");
   return found;
 }
 
@@ -194,7 +194,8 @@ export async function describeOrganization(
   const organization = await findOrganization(deps, name);
   const userId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
   const isAdmin = await canAdministerNamespace(deps, actor, organization);
-  const isMember = userId !== null && await isOrganizationMember(deps.sql, organization.id, userId);
+  const isMember = userId !== null && hasScope(actor, "org:admin") &&
+    await isOrganizationMember(deps.sql, organization.id, userId);
   const seesTeams = isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor);
   const teams = seesTeams ? await selectTeams(deps.sql, organization.id, userId) : undefined;
   return { organization, isAdmin, isMember, teams };

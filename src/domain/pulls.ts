@@ -5,7 +5,10 @@ import { AppError } from "../lib/errors.ts";
 import type { Reference, RepositoryName } from "../oci/reference.ts";
 import type { Actor, Origin } from "./access.ts";
 import { authenticationMetadata, logAction, logEntry } from "./action_log.ts";
+import type { NewLogEntry } from "../drivers/database/queries/log_entry.ts";
 import type { Deps } from "./deps.ts";
+import type { Found } from "./manifest_lookup.ts";
+import type { CountedPull } from "./pull_statistics.ts";
 import { performerOf, type RegistryToken } from "./registry_tokens.ts";
 import { findRepository } from "./repositories.ts";
 
@@ -16,8 +19,18 @@ export interface Asked {
   readonly reference: Reference | undefined;
 }
 
+/** A pull that was granted. */
+export interface Pull extends Asked {
+  readonly token: RegistryToken;
+  /** What the reference means. */
+  readonly found: Pick<Found, "repositoryId" | "namespaceId"> & {
+    readonly manifest: { readonly digest: string };
+  };
+  readonly origin: Origin;
+}
+
 /**
- * Records a pull. It is written shortly after, with others (`Deps.actions`), so that no pull waits for it; only when so
+ * Records a pull, and counts it under `FEATURE_IMAGE_PULL_STATS`. It is written shortly after, with others (`Deps.actions`), so that no pull waits for it; only when so
  * many wait already that there is no room, because the database is away or slower than the pulls, a pull waits, or
  * fails when nothing can be written at all. `ALLOW_PULLS_WITHOUT_STRICT_LOGGING` lets it pass unrecorded then.
  * @returns nothing to wait for, in the usual case
@@ -25,27 +38,34 @@ export interface Asked {
  */
 export function recordPull(
   deps: Pick<Deps, "actions" | "config" | "now">,
-  pull: Asked & {
-    readonly token: RegistryToken;
-    readonly found: { readonly repositoryId: number; readonly namespaceId: number };
-    readonly origin: Origin;
-  },
+  pull: Pull,
 ): Promise<void> | undefined {
   const { config, actions } = deps;
-  const { repository, found } = pull;
-  if (!isRecorded(config, repository.namespace)) return undefined;
+  const atMs = deps.now();
+  if (config.REGISTRY_STATE === "readonly") return undefined;
+  const entry = isRecorded(config, pull.repository.namespace) ? pullEntry(config, pull, atMs) : undefined;
+  if (!config.FEATURE_IMAGE_PULL_STATS) {
+    return entry && actions.record({ entry }, { strict: isStrict(config) });
+  }
+  return actions.record({ entry, pull: countedPull(pull, atMs) }, {
+    strict: entry !== undefined && isStrict(config),
+  });
+}
+
+function pullEntry(config: Config, pull: Pull, atMs: number): NewLogEntry {
   const actor = performerOf(pull.token, pull.origin);
-  const entry = logEntry(config, actor, {
-    kind: "pull_repo",
-    namespaceId: found.namespaceId,
-    repositoryId: found.repositoryId,
-    metadata: askedMetadata(pull, actor),
-  }, deps.now());
-  return actions.record(entry, { strict: isStrict(config) });
+  const { namespaceId, repositoryId } = pull.found;
+  const metadata = askedMetadata(pull, actor);
+  return logEntry(config, actor, { kind: "pull_repo", namespaceId, repositoryId, metadata }, atMs);
+}
+
+function countedPull({ found, reference }: Pull, atMs: number): CountedPull {
+  const { repositoryId, manifest: { digest } } = found;
+  return { repositoryId, digest, tag: reference?.kind === "tag" ? reference.tag : undefined, atMs };
 }
 
 function isRecorded(config: Config, namespace: string): boolean {
-  return config.REGISTRY_STATE !== "readonly" && !config.DISABLED_FOR_PULL_LOGS.includes(namespace) &&
+  return !config.DISABLED_FOR_PULL_LOGS.includes(namespace) &&
     !config.DISABLED_FOR_AUDIT_LOGS.includes(namespace);
 }
 

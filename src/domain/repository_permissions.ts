@@ -53,14 +53,14 @@ export async function removeUserPermission(
   const userId = await grantee(deps, repository, username);
   await deps.sql.begin(async (tx) => {
     if (!await deleteUserPermission(tx, repository.id, userId)) {
-      throw new AppError("invalid_request", "The user has no permission of its own on this repository");
+      throw new AppError("invalid_request", "User does not have permission for repo.");
     }
     const by = { actor, repository };
     await logRepositoryAction({ ...deps, sql: tx }, by, "delete_repo_permission", { username });
   });
 }
 
-/** @throws {AppError} `not_found` */
+/** @throws {AppError} `invalid_request` when there is none, as Quay answers */
 export async function getUserPermission(
   deps: PermissionDeps,
   repository: RepositoryRef,
@@ -72,7 +72,7 @@ export async function getUserPermission(
     await selectUserGrants(deps.sql, repository.id, username),
   );
   if (grant === undefined) {
-    throw new AppError("not_found", "The user has no permission of its own on this repository");
+    throw new AppError("invalid_request", "User does not have permission for repo.");
   }
   return grant;
 }
@@ -110,7 +110,7 @@ export async function removeTeamPermission(
   const teamId = await teamOf(deps, repository, team);
   await deps.sql.begin(async (tx) => {
     if (!await deleteTeamPermission(tx, repository.id, teamId)) {
-      throw new AppError("invalid_request", "The team has no permission on this repository");
+      throw new AppError("invalid_request", "Team does not have permission for repo.");
     }
     await logRepositoryAction({ ...deps, sql: tx }, { actor, repository }, "delete_repo_permission", {
       team,
@@ -118,14 +118,14 @@ export async function removeTeamPermission(
   });
 }
 
-/** @throws {AppError} `not_found` */
+/** @throws {AppError} `invalid_request` when there is none, as Quay answers */
 export async function getTeamPermission(
   deps: PermissionDeps,
   repository: RepositoryRef,
   team: string,
 ): Promise<TeamGrant> {
   const [grant] = await selectTeamGrants(deps.sql, repository.id, team);
-  if (grant === undefined) throw new AppError("not_found", "The team has no permission on this repository");
+  if (grant === undefined) throw new AppError("invalid_request", "Team does not have permission for repo.");
   return grant;
 }
 

@@ -228,7 +228,7 @@ function refuseRestricted(deps: Pick<Deps, "config">, actor: Actor, owner: UserR
 async function rowOf(deps: Pick<Deps, "sql">, path: { namespace: string; short: string }): Promise<RobotRow> {
   const row = await selectRobot(deps.sql, robotName(path));
   if (row === undefined) {
-    throw new AppError("not_found", `There is no robot named ${robotName(path)}`);
+    throw new AppError("not_found", "Could not find robot with specified username");
   }
   return row;
 }

@@ -107,7 +107,7 @@ export async function findVerificationKey(
   const nowMs = deps.now();
   const known = lookups.get(kid);
   if (known !== undefined && nowMs < known.untilMs && !hasEnded(known.key, nowMs)) return known.key;
-  const row = kid.length <= 255 ? await selectServiceKey(deps.sql, kid) : undefined;
+  const row = isText(kid) ? await selectServiceKey(deps.sql, kid) : undefined;
   const key = row !== undefined && isUsable(row, nowMs) ? await readRow(row) : undefined;
   // Only what exists is kept: ids that somebody makes up would push the real ones out.
   if (key !== undefined) {
@@ -131,7 +131,7 @@ export function isInstanceKey(deps: Pick<Deps, "sql">, kid: string): boolean {
 
 /** The public keys of a service as JWKs with their ids. */
 export async function listServiceKeys(deps: Pick<Deps, "sql" | "now">, service: string): Promise<JWK[]> {
-  const rows = await selectUsableServiceKeys(deps.sql, service, deps.now());
+  const rows = isText(service) ? await selectUsableServiceKeys(deps.sql, service, deps.now()) : [];
   return rows.map((row) => ({ ...JSON.parse(row.jwk) as JWK, kid: row.kid }));
 }
 
@@ -143,10 +143,15 @@ export async function getServiceKey(
   service: string,
   kid: string,
 ): Promise<{ state: ServiceKeyState; jwk: JWK; expiresAtMs: number | null }> {
-  const row = kid.length <= 255 ? await selectServiceKey(deps.sql, kid) : undefined;
+  const row = isText(kid) ? await selectServiceKey(deps.sql, kid) : undefined;
   if (row === undefined || row.service !== service) throw new AppError("not_found", "no such service key");
   const state = !row.approved ? "not approved" : isUsable(row, deps.now()) ? "usable" : "expired";
   return { state, jwk: JSON.parse(row.jwk) as JWK, expiresAtMs: row.expiresAtMs };
+}
+
+/** Whether the column can hold it: PostgreSQL takes no NUL. */
+function isText(text: string): boolean {
+  return text.length <= 255 && !text.includes("\0");
 }
 
 function isUsable(row: ServiceKeyRow, nowMs: number): boolean {

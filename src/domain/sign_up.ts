@@ -1,4 +1,5 @@
 /** Accounts that people make for themselves, and what proves their e-mail addresses. */
+import type { Config } from "../config/schema.ts";
 import { selectPersonByLogin } from "../drivers/database/queries/credential.ts";
 import { insertUserPrompts } from "../drivers/database/queries/user_prompt.ts";
 import {
@@ -20,6 +21,12 @@ import { sendConfirmationMail } from "./mails.ts";
 import { hashPassword } from "./passwords.ts";
 import { acceptInviteAs, confirmsAddressOf, findInvite, type TeamInviteRow } from "./team_invites.ts";
 
+/** Whether people may make accounts for themselves here, invited or not. */
+export function maySignUp(config: Config): boolean {
+  return config.FEATURE_USER_CREATION && config.FEATURE_DIRECT_LOGIN &&
+    config.AUTHENTICATION_TYPE === "Database";
+}
+
 type SignUpDeps = Pick<Deps, "sql" | "config" | "now" | "mail">;
 
 /**
@@ -35,9 +42,7 @@ export async function signUp(
   wanted: NewUser & { readonly inviteCode?: string | undefined },
 ): Promise<{ user: UserRow; awaitingVerification: boolean }> {
   const { sql, config } = deps;
-  if (
-    !config.FEATURE_USER_CREATION || !config.FEATURE_DIRECT_LOGIN || config.AUTHENTICATION_TYPE !== "Database"
-  ) {
+  if (!maySignUp(config)) {
     throw new AppError("feature_disabled", "Not Found");
   }
   // Before anything that costs time or mail.

@@ -1,16 +1,14 @@
 /** The registry as a whole, as superusers look at it. */
 import { type AppTokenListing, selectAllAppTokens } from "../drivers/database/queries/app_token_list.ts";
 import { CHANGELOG } from "../lib/changelog.ts";
-import type { Actor } from "./access.ts";
-import type { Deps } from "./deps.ts";
 import { AppError } from "../lib/errors.ts";
+import type { Actor } from "./access.ts";
+import { expiringSoonMs } from "./app_tokens.ts";
+import type { Deps } from "./deps.ts";
 import { requireSuperuser, requireSuperuserOrReader } from "./rights.ts";
 
 export type { AppTokenListing };
 
-const DAY_MS = 86_400_000;
-/** So close to its end a token counts as expiring (Quay's own measure). */
-const EXPIRING_MS = 2 * 7 * DAY_MS;
 const MOST_TOKENS = 10_000;
 
 /** What each version brought, in Markdown. @param actor a superuser */
@@ -28,7 +26,7 @@ export function registryStatus(deps: Pick<Deps, "config">, actor: Actor): "ready
 /**
  * App-specific tokens of everybody, without their codes.
  * @param actor a superuser or a global read-only superuser
- * @param expiring only those that end within two weeks
+ * @param expiring only those that end soon, by the measure of people's own lists
  * @throws {AppError} `feature_disabled` without `FEATURE_APP_SPECIFIC_TOKENS`
  */
 export async function listAllAppTokens(
@@ -39,6 +37,6 @@ export async function listAllAppTokens(
   if (!deps.config.FEATURE_APP_SPECIFIC_TOKENS) throw new AppError("feature_disabled", "Not Found");
   requireSuperuserOrReader(deps.config, actor);
   const nowMs = deps.now();
-  const expiringBeforeMs = expiring ? nowMs + EXPIRING_MS : undefined;
+  const expiringBeforeMs = expiring ? nowMs + expiringSoonMs(deps) : undefined;
   return await selectAllAppTokens(deps.sql, { nowMs, expiringBeforeMs, limit: MOST_TOKENS });
 }

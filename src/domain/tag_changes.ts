@@ -8,7 +8,7 @@ import {
   selectManifestDigest,
   selectManifests,
 } from "../drivers/database/queries/manifest.ts";
-import { selectLiveTag, updateTagEnd } from "../drivers/database/queries/tag.ts";
+import { selectLiveTag, updateTagEnd, updateTagImmutable } from "../drivers/database/queries/tag.ts";
 import {
   endForGood,
   endHiddenTagsBelow,
@@ -18,41 +18,49 @@ import {
 import { selectNamespace } from "../drivers/database/queries/user.ts";
 import { AppError } from "../lib/errors.ts";
 import { parseTagName } from "../oci/reference.ts";
-import type { Actor } from "./access.ts";
+import { type Actor, canAdministerRepository } from "./access.ts";
 import { logRepositoryAction, usernameOf } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 import { EXPIRES_AFTER, expiresAfterMs } from "./labels.ts";
+import { findImmutabilityRule } from "./immutability_policies.ts";
 import type { LogKind } from "./log_kinds.ts";
 import type { RepositoryRef } from "./repositories.ts";
-import { lockTags, pointTag } from "./tags.ts";
+import { refusal } from "./rights.ts";
+import { lockTags, pointTag, tagIsImmutable } from "./tags.ts";
 
 export interface TagChange {
   /** What it shall mean from now on; a tag that is not there is made. */
   readonly digest?: string | undefined;
   /** When it shall end, epoch milliseconds; null for never; absent: as it is. */
   readonly endMs?: number | null | undefined;
+  /** Absent: as it is. */
+  readonly immutable?: boolean | undefined;
 }
 
 /**
- * Moves a tag, sets its end, or both at once. A moved tag ends as the manifest's label `quay.expires-after` says, unless
+ * Moves a tag, sets its end, makes it immutable, or several of these at once, in that order; what was immutable becomes
+ * mutable first. A moved tag ends as the manifest's label `quay.expires-after` says, unless
  * an end is given, which is cut to `LABELED_EXPIRATION_MINIMUM` .. `_MAXIMUM` after the tag's start.
  * @param repository opened by the caller for changes (`openForChanges`)
- * @throws {AppError} `tag_invalid`; `not_found` for a digest that is not there, or an end for a tag that is not;
+ * @throws {AppError} `tag_invalid`, `tag_immutable`; `not_found` for a digest that is not there, or an end for a tag that is not;
  *   `invalid_request` for an end in the past, also one that the cut has moved there
  */
 export async function changeTag(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
   actor: Actor,
   repository: RepositoryRef,
   name: string,
-  { digest, endMs }: TagChange,
+  { digest, endMs, immutable }: TagChange,
 ): Promise<void> {
   parseTagName(name);
+  if (immutable !== undefined) await checkImmutabilityRight(deps, actor, repository, immutable);
   const { id: repositoryId } = repository;
+  const rule = await findImmutabilityRule(deps, repositoryId);
   await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
     const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    if (immutable === false) await setImmutable(tx, { repositoryId, name, nowMs, immutable }, deps, log);
     if (endMs !== undefined) {
       if (await selectLiveTag(tx, repositoryId, name, nowMs) === undefined) throw notFound();
       if (endMs !== null && endMs <= nowMs) throw endsInThePast();
@@ -67,35 +75,103 @@ export async function changeTag(
       if (manifest === undefined) throw notFound();
       const labelledMs = await endByLabel(tx, manifest.id, nowMs);
       const moved = await selectLiveTag(tx, repositoryId, name, nowMs);
-      await pointTag(tx, { repositoryId, name, manifestId: manifest.id, nowMs, endMs: labelledMs });
+      const became = await pointTag(tx, {
+        repositoryId,
+        name,
+        manifestId: manifest.id,
+        nowMs,
+        endMs: labelledMs,
+        immutable: mayBeImmutable(deps, labelledMs) && rule(name),
+      });
+      if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
       await (moved === undefined ? log("create_tag", { manifest_digest: digest }) : log("move_tag", {
         manifest_digest: digest,
         original_manifest_digest: await selectManifestDigest(tx, moved.manifestId),
       }));
     }
-    if (endMs === undefined) return;
-    const live = await selectLiveTag(tx, repositoryId, name, nowMs);
-    if (live === undefined) throw notFound();
-    const cutMs = endMs === null ? null : cutEnd(deps, live.startMs, endMs);
-    if (cutMs !== null && cutMs <= nowMs) throw endsInThePast();
-    await updateTagEnd(tx, live.id, cutMs);
-    await log("change_tag_expiration", {
-      manifest_digest: await selectManifestDigest(tx, live.manifestId),
-      expiration_date: epochSeconds(cutMs),
-      old_expiration_date: epochSeconds(live.endMs),
-    });
+    if (endMs !== undefined) await setEnd(deps, tx, { repositoryId, name, nowMs, endMs }, log);
+    if (immutable === true) await setImmutable(tx, { repositoryId, name, nowMs, immutable }, deps, log);
   }).catch(asNotFound);
   deps.changes?.changed(repositoryId);
+}
+
+/** What ends by itself is immutable only where that is allowed. */
+function mayBeImmutable({ config }: Pick<Deps, "config">, endMs: number | null): boolean {
+  return endMs === null || config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
+}
+
+type TagLog = ReturnType<typeof logOf>;
+
+async function setEnd(
+  deps: Pick<Deps, "config">,
+  tx: Sql,
+  tag: { repositoryId: number; name: string; nowMs: number; endMs: number | null },
+  log: TagLog,
+): Promise<void> {
+  const { repositoryId, name, nowMs, endMs } = tag;
+  const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+  if (live === undefined) throw notFound();
+  if (live.immutable && endMs !== null && !deps.config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) {
+    throw tagIsImmutable(name);
+  }
+  const cutMs = endMs === null ? null : cutEnd(deps, live.startMs, endMs);
+  if (cutMs !== null && cutMs <= nowMs) throw endsInThePast();
+  await updateTagEnd(tx, live.id, cutMs);
+  await log("change_tag_expiration", {
+    manifest_digest: await selectManifestDigest(tx, live.manifestId),
+    expiration_date: epochSeconds(cutMs),
+    old_expiration_date: epochSeconds(live.endMs),
+  });
+}
+
+async function setImmutable(
+  tx: Sql,
+  tag: { repositoryId: number; name: string; nowMs: number; immutable: boolean },
+  { config }: Pick<Deps, "config">,
+  log: TagLog,
+): Promise<void> {
+  const { repositoryId, name, nowMs, immutable } = tag;
+  const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+  if (live === undefined) throw notFound();
+  if (live.immutable === immutable) return;
+  if (immutable && live.endMs !== null && !config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) {
+    throw new AppError(
+      "invalid_request",
+      "A tag that expires cannot be made immutable: take its expiration away first, or set " +
+        "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE",
+    );
+  }
+  await updateTagImmutable(tx, live.id, immutable);
+  await log("change_tag_immutability", {
+    manifest_digest: await selectManifestDigest(tx, live.manifestId),
+    immutable,
+  });
+}
+
+/** Who may write may make tags immutable; mutable again only who administers the repository (and without the feature too). */
+async function checkImmutabilityRight(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  repository: RepositoryRef,
+  immutable: boolean,
+): Promise<void> {
+  if (immutable && !deps.config.FEATURE_IMMUTABLE_TAGS) {
+    throw new AppError(
+      "invalid_request",
+      "Tags cannot be made immutable here: FEATURE_IMMUTABLE_TAGS is false",
+    );
+  }
+  if (!immutable && !await canAdministerRepository(deps, actor, repository)) throw refusal(actor);
 }
 
 /**
  * Points a tag at a manifest that it, or another tag, meant within the namespace's time machine. Done again it starts a
  * new period, as Quay does.
  * @param repository opened by the caller for changes
- * @throws {AppError} `tag_invalid`; `not_found` when the digest cannot be restored any more
+ * @throws {AppError} `tag_invalid`, `tag_immutable`; `not_found` when the digest cannot be restored any more
  */
 export async function restoreTag(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
   actor: Actor,
   repository: RepositoryRef,
   name: string,
@@ -104,15 +180,26 @@ export async function restoreTag(
   parseTagName(name);
   const { id: repositoryId } = repository;
   const windowMs = await timeMachineMs(deps, repository);
+  const rule = await findImmutabilityRule(deps, repositoryId);
   await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
     const manifestId = await selectRestorableManifest(tx, repositoryId, digest, nowMs - windowMs);
     if (manifestId === undefined) throw notFound();
     const endMs = await endByLabel(tx, manifestId, nowMs);
-    await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, reversion: true });
+    const immutable = mayBeImmutable(deps, endMs) && rule(name);
+    const became = await pointTag(tx, {
+      repositoryId,
+      name,
+      manifestId,
+      nowMs,
+      endMs,
+      reversion: true,
+      immutable,
+    });
     const log = logOf({ ...deps, sql: tx }, actor, repository, name);
     await log("revert_tag", { manifest_digest: digest });
+    if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
   });
   deps.changes?.changed(repositoryId);
 }
@@ -146,6 +233,7 @@ export async function removeTagForGood(
     let rows: { id: number; manifestId: number }[];
     if ("live" in target) {
       const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+      if (live?.immutable) throw tagIsImmutable(name);
       rows = live === undefined ? [] : [live];
     } else {
       const { endedWithDigest: digest } = target;

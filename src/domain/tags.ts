@@ -11,17 +11,23 @@ import {
   lockTag,
   prolongHiddenTag,
   selectEndedTagExists,
+  selectImmutableTagOf,
   selectLiveTag,
   selectTagNames,
   selectTagNamesOf,
   updateTagEnd,
+  updateTagImmutable,
 } from "../drivers/database/queries/tag.ts";
 import {
+  type IndexChildRow,
+  selectIndexChildren,
   selectTagPeriods,
   type TagFilter,
   type TagPeriodRow,
 } from "../drivers/database/queries/tag_history.ts";
+import { AppError } from "../lib/errors.ts";
 import type { Digest } from "../oci/digest.ts";
+import { isIndexMediaType } from "../oci/media_types.ts";
 import { authenticationMetadata, logRepositoryAction, type RepositoryActor } from "./action_log.ts";
 import type { Deps } from "./deps.ts";
 
@@ -30,12 +36,20 @@ export async function lockTags(tx: Sql, repositoryId: number, names: readonly st
   for (const name of [...new Set(names)].sort()) await lockTag(tx, repositoryId, name);
 }
 
+/** For a tag that is not to be moved, deleted or ended. Its flag alone decides, whatever `FEATURE_IMMUTABLE_TAGS` is. */
+export function tagIsImmutable(name: string): AppError {
+  return new AppError("tag_immutable", `Tag ${name} is immutable`, { tag: name });
+}
+
 /**
  * Points `name` at a manifest from `nowMs` on. The old row is ended, not deleted, and stays restorable for the
- * namespace's time-machine window. The same manifest again only sets the tag's end.
+ * namespace's time-machine window. The same manifest again only sets the tag's end, which an immutable tag keeps.
  * @param tx a transaction that holds the tag's lock ({@link lockTags}); the caller has checked write permission
  * @param tag.endMs when it ends by itself, epoch milliseconds; null for never
  * @param tag.reversion it is a restored tag
+ * @param tag.immutable what a new period of the tag is; with the same manifest again the tag becomes so, but never less
+ * @returns whether it became immutable by this
+ * @throws {AppError} `tag_immutable`
  */
 export async function pointTag(
   tx: Sql,
@@ -46,16 +60,30 @@ export async function pointTag(
     nowMs: number;
     endMs: number | null;
     reversion?: boolean;
+    immutable?: boolean;
   },
-): Promise<void> {
-  const { repositoryId, name, manifestId, nowMs, endMs, reversion = false } = tag;
+): Promise<boolean> {
+  const { repositoryId, name, manifestId, nowMs, endMs, reversion = false, immutable = false } = tag;
   const live = await selectLiveTag(tx, repositoryId, name, nowMs);
   if (live?.manifestId === manifestId && !reversion) {
-    if (live.endMs !== endMs) await updateTagEnd(tx, live.id, endMs);
-    return;
+    if (live.endMs !== endMs && !live.immutable) await updateTagEnd(tx, live.id, endMs);
+    if (!immutable || live.immutable) return false;
+    await updateTagImmutable(tx, live.id, true);
+    return true;
   }
+  if (live?.immutable) throw tagIsImmutable(name);
   if (live !== undefined) await endTag(tx, live.id, nowMs);
-  await insertTag(tx, { repositoryId, name, manifestId, startMs: nowMs, endMs, hidden: false, reversion });
+  await insertTag(tx, {
+    repositoryId,
+    name,
+    manifestId,
+    startMs: nowMs,
+    endMs,
+    hidden: false,
+    reversion,
+    immutable,
+  });
+  return immutable;
 }
 
 /**
@@ -85,6 +113,7 @@ export async function keepUntagged(
  * @param repositoryId the caller has checked write permission
  * @param by whom the action log names; absent: it is not told
  * @returns whether there was a live tag of that name
+ * @throws {AppError} `tag_immutable`
  */
 export async function deleteTag(
   deps: Pick<Deps, "sql" | "changes" | "now">,
@@ -98,6 +127,7 @@ export async function deleteTag(
     const nowMs = now();
     const live = await selectLiveTag(tx, repositoryId, name, nowMs);
     if (live === undefined) return false;
+    if (live.immutable) throw tagIsImmutable(name);
     await endTag(tx, live.id, nowMs);
     if (by !== undefined) await logDeletion({ ...deps, sql: tx }, by, { tag: name });
     return true;
@@ -120,6 +150,7 @@ async function logDeletion(
  * @param repositoryId the caller has checked write permission
  * @param by whom the action log names, in one row a tag; absent: it is not told
  * @returns the tags that were ended, `undefined` when no such manifest was there
+ * @throws {AppError} `tag_immutable` when one of them is
  */
 export async function deleteManifest(
   deps: Pick<Deps, "sql" | "changes" | "now">,
@@ -138,6 +169,8 @@ export async function deleteManifest(
     ) as (ManifestRow | undefined)[];
     if (manifest === undefined) return undefined;
     await lockTags(tx, repositoryId, await selectTagNamesOf(tx, manifest.id, nowMs));
+    const kept = await selectImmutableTagOf(tx, manifest.id, nowMs);
+    if (kept !== undefined) throw tagIsImmutable(kept);
     const ended = await endTagsOf(tx, manifest.id, nowMs);
     await deleteManifestParents(tx, manifest.id);
     if (by !== undefined) {
@@ -179,7 +212,7 @@ export async function listTags(
   return { names: names.slice(0, page.limit), more: names.length > page.limit };
 }
 
-export type { TagFilter, TagPeriodRow };
+export type { IndexChildRow, TagFilter, TagPeriodRow };
 
 /**
  * A repository's visible tags with their past, the youngest first.
@@ -199,4 +232,17 @@ export async function listTagHistory(
     limit: limit + 1,
   });
   return { tags: rows.slice(0, limit), more: rows.length > limit };
+}
+
+/**
+ * What the indexes among the tags' manifests name, by the index's id, in one statement.
+ * @param tags of a repository that the caller may read
+ */
+export async function findIndexChildren(
+  { sql }: Pick<Deps, "sql">,
+  tags: readonly TagPeriodRow[],
+): Promise<ReadonlyMap<number, IndexChildRow[]>> {
+  const ids = tags.filter((tag) => isIndexMediaType(tag.mediaType)).map((tag) => tag.manifestId);
+  if (ids.length === 0) return new Map();
+  return Map.groupBy(await selectIndexChildren(sql, [...new Set(ids)]), (child) => child.indexId);
 }

@@ -26,6 +26,7 @@ import { checkAccountName } from "./names.ts";
 import { keepingAnAdmin } from "./organization_admins.ts";
 import { findOrganization, openOrganization, openOrganizationForReading } from "./organizations.ts";
 import { hasScope, refusal } from "./rights.ts";
+import { cancelInvitesTo } from "./team_invite_removal.ts";
 import { cancelInviteOf, inviteAccount, needsInvite } from "./team_invites.ts";
 import { describeTeamSync, refuseSynced, type TeamSyncRow } from "./team_sync.ts";
 
@@ -81,6 +82,7 @@ export async function deleteTeam(deps: TeamDeps, actor: Actor, path: TeamPath): 
   await deps.sql.begin(async (tx) => {
     await lockOrganization(tx, organization.id);
     const team = await requireTeam(tx, organization, path.team);
+    await cancelInvitesTo({ sql: tx }, { teamId: team.id });
     await keepingAnAdmin(tx, organization, async () => {
       await deleteTeamReferences(tx, team.id);
       await deleteTeamRow(tx, team.id);

@@ -25,6 +25,7 @@ export const ERROR_CODES = [
   "size_invalid",
   "range_invalid",
   "tag_invalid",
+  "tag_immutable",
   "tag_expired",
   "manifest_unknown",
   "manifest_invalid",

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Agent } from "undici";
+import { createGuardedAgent } from "./guarded_agent.ts";
 import { createHostGuard, type HostGuard } from "./ssrf.ts";
 
 export interface WebClientOptions {
@@ -30,25 +31,15 @@ export function createWebClient(options: WebClientOptions): WebClient {
   const guard = createHostGuard(options.allowedHosts);
   let agent: Promise<Agent> | undefined;
   return {
-    getJson: async (url) => await getJson(guard, await (agent ??= makeAgent(guard, options)), url, options),
+    getJson: async (url) =>
+      await getJson(
+        guard,
+        await (agent ??= createGuardedAgent(guard, { ...options, keepAlive: true })),
+        url,
+        options,
+      ),
     close: async () => void await (await agent)?.destroy(),
   };
-}
-
-/** The HTTP client is loaded by the first who needs it. */
-async function makeAgent(guard: HostGuard, { authorities, timeoutMs }: WebClientOptions): Promise<Agent> {
-  const { Agent } = await import("undici");
-  const { rootCertificates } = await import("node:tls");
-  return new Agent({
-    connections: 4,
-    connect: {
-      lookup: guard.lookup as never,
-      timeout: timeoutMs,
-      ...(authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities] }),
-    },
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-  });
 }
 
 async function getJson(

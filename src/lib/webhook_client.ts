@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Agent } from "undici";
+import { createGuardedAgent } from "./guarded_agent.ts";
 import { createHostGuard, type HostGuard } from "./ssrf.ts";
 
 export interface WebhookClientOptions {
@@ -33,27 +34,15 @@ export function createWebhookClient(options: WebhookClientOptions): WebhookClien
   let agent: Promise<Agent> | undefined;
   return {
     postJson: async (url, body, signal) =>
-      await postJson(guard, await (agent ??= makeAgent(guard, options)), { url, body }, options, signal),
+      await postJson(
+        guard,
+        await (agent ??= createGuardedAgent(guard, { ...options, keepAlive: false })),
+        { url, body },
+        options,
+        signal,
+      ),
     close: async () => void await (await agent)?.destroy(),
   };
-}
-
-/** The HTTP client is loaded by the first who needs it. Names are looked at when the connection is made. */
-async function makeAgent(guard: HostGuard, { authorities, timeoutMs }: WebhookClientOptions): Promise<Agent> {
-  const { Agent } = await import("undici");
-  const { rootCertificates } = await import("node:tls");
-  return new Agent({
-    connections: 4,
-    connect: {
-      lookup: guard.lookup as never,
-      timeout: timeoutMs,
-      ...(authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities] }),
-    },
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    // Deliveries are few: a kept connection would only be found dead.
-    pipelining: 0,
-  });
 }
 
 async function postJson(

@@ -58,15 +58,26 @@ class MirrorWorker {
   /** Mirrors whose run has just failed, and until when they are left alone: Quay tries them again in its next round. */
   readonly #resting = new Map<number, number>();
   #beating: Promise<void> | undefined;
+  /** A slot became free meanwhile. */
+  #again = false;
   #scheduledMs = 0;
   #stopping = false;
 
   constructor(readonly deps: Deps, readonly options: MirrorWorkerOptions) {}
 
   beat(): void {
-    this.#beating ??= this.#beat().catch((error) => {
+    if (this.#beating !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#beating = this.#beat().catch((error) => {
       this.deps.log.warn("mirroring waits for the database", { error });
-    }).finally(() => this.#beating = undefined);
+    }).finally(() => {
+      this.#beating = undefined;
+      if (!this.#again || this.#stopping) return;
+      this.#again = false;
+      this.beat();
+    });
   }
 
   async stop(): Promise<void> {

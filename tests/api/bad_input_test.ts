@@ -123,7 +123,7 @@ Deno.test("trailing slashes: the other form is answered 308, with its query", as
       const response = await alice.api(method, path);
       expect([path, response.status, response.headers.get("Location")]).toEqual([path, 308, location]);
     }
-    const wrongMethod = await alice.api("DELETE", "/user/");
+    const wrongMethod = await alice.api("DELETE", "/user/robots");
     expect(wrongMethod.status).toBe(405);
     expect(wrongMethod.headers.get("Allow")).toBe("GET, OPTIONS");
     await wrongMethod.body?.cancel();
@@ -177,7 +177,9 @@ Deno.test("bearer tokens: unknown, malformed, expired", async () => {
     await site.deps
       .sql`update oauthaccesstoken set expires_at = now() at time zone 'utc' - interval '1 second'`;
     await script.expect(401, "GET", "/user/");
-    const unknownScope = await site.scriptOf("alice", ["user:read", "everything"]);
+    const unknownScope = await site.scriptOf("alice", ["user:read"]);
+    // As an older registry may have stored it.
+    await site.deps.sql`update oauthaccesstoken set scope = 'user:read everything'`;
     await unknownScope.expect(403, "GET", "/user/");
   });
 });
@@ -186,8 +188,8 @@ Deno.test("errors: Quay's shape, and its explanation", async () => {
   await withEmptySite({}, async (site) => {
     const error = await site.stranger().expect(404, "GET", "/organization/nowhere");
     expect(error).toEqual({
-      detail: "Organization not found",
-      error_message: "Organization not found",
+      detail: "Not Found",
+      error_message: "Not Found",
       error_type: "not_found",
       title: "not_found",
       type: "http://registry.test/api/v1/error/not_found",

@@ -4,6 +4,8 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { OperatorIo } from "../../src/cli/operator.ts";
 import { authenticateBasic } from "../../src/domain/credentials.ts";
 import type { Deps } from "../../src/domain/deps.ts";
+import { authenticateOauthToken } from "../../src/domain/oauth_tokens.ts";
+import { Content } from "./content.ts";
 import { withSite } from "./site.ts";
 
 interface Result {
@@ -116,6 +118,20 @@ Deno.test("quaylet user, org, robot, repo: wrong use is told before the database
     "repo permission acme/app --role write",
     "repo permission acme/app --user bob --role owner",
     "completion fish",
+    "repo state acme/app FROZEN",
+    "robot permission acme+ci app owner",
+    "team create acme ops --role owner",
+    "team role acme ops boss",
+    "team add acme ops",
+    "tag list app",
+    "token create bob",
+    "token create bob --scope repo:read --app title",
+    "token create bob --scope repo:read --lifetime long",
+    "token create bob --app title --lifetime 1d",
+    "tag expire acme/app v1",
+    "tag expire acme/app v1 --at noon",
+    "tag expire acme/app v1 --in soon",
+    "tag expire acme/app v1 --never --in 2w",
   ];
   for (const line of lines) {
     const { code, out, err } = await run(undefined, line);
@@ -129,11 +145,128 @@ Deno.test("quaylet completion bash: bash accepts it, and it knows what the comma
   const script = `${out}\nCOMP_WORDS=(quaylet user cr) COMP_CWORD=2; _quaylet; echo "\${COMPREPLY[@]}"`;
   const bash = await new Deno.Command("bash", { args: ["-c", script] }).output();
   expect(new TextDecoder().decode(bash.stdout)).toBe("create\n");
-  for (const command of ["user", "org", "robot", "repo"]) {
+  for (const command of ["user", "org", "team", "robot", "repo", "tag", "token"]) {
     const { out: help } = await run(undefined, `help ${command}`);
     const verbs = [...help.matchAll(new RegExp(`^  quaylet ${command} (\\S+)`, "gm"))].map((match) =>
       match[1]
     );
     expect(verbs).toEqual([...COMPLETIONS[command] ?? []]);
   }
+});
+
+Deno.test("quaylet team: a life", async () => {
+  await withSite({}, async ({ deps }) => {
+    expect((await run(deps, "team create acme ops --role creator --description Operations")).code).toBe(0);
+    expect((await run(deps, "team create acme ops")).code).toBe(4);
+    expect((await run(deps, "team create nowhere ops")).code).toBe(3);
+    expect((await run(deps, "team add acme ops bob --json")).out).toContain('"invited": false');
+    expect((await run(deps, "team add acme ops bob")).err).toBe(
+      "quaylet team add: User is already in the team\n",
+    );
+    expect((await run(deps, "team members acme ops")).out).toMatch(/^bob +user +bob@example\.org +member$/m);
+    expect((await run(deps, "team list acme")).out).toMatch(/^ops +creator +1 +0 +Operations$/m);
+    expect((await run(deps, "team role acme ops admin")).code).toBe(0);
+    expect((await run(deps, "team role acme nobody admin")).code).toBe(3);
+    expect(JSON.parse((await run(deps, "team list acme --json")).out)).toContainEqual({
+      name: "ops",
+      role: "admin",
+      description: "Operations",
+      members: 1,
+      repositories: 0,
+      synced: false,
+    });
+    expect((await run(deps, "team remove acme ops bob")).code).toBe(0);
+    expect((await run(deps, "team members acme ops --json")).out.trim()).toBe("[]");
+    expect((await run(deps, "team delete acme ops")).code).toBe(0);
+    expect((await run(deps, "team delete acme ops")).code).toBe(3);
+    expect((await run(deps, "team delete acme owners")).err).toContain("at least one administrator");
+  });
+});
+
+Deno.test("quaylet tag: a life", async () => {
+  await withSite({ PERMANENTLY_DELETE_TAGS: true }, async ({ deps }) => {
+    const content = await Content.of(deps, "acme/app");
+    const one = await content.image({ word: "one", tag: "v1" });
+    const two = await content.image({ word: "two", tag: "v2" });
+    const list = async (line: string) =>
+      JSON.parse((await run(deps, `${line} --json`)).out).map((
+        { name, digest }: { name: string; digest: string },
+      ) => `${name} ${digest}`).sort();
+    expect(await list("tag list acme/app")).toEqual([`v1 ${one}`, `v2 ${two}`]);
+    expect(await list("tag list acme/app --filter 2")).toEqual([`v2 ${two}`]);
+    expect((await run(deps, "tag move acme/app latest v2")).out).toBe(`latest is ${two}\n`);
+    expect((await run(deps, `tag move acme/app latest ${one}`)).code).toBe(0);
+    expect((await run(deps, "tag move acme/app latest v9")).code).toBe(3);
+    expect(await list("tag history acme/app --tag latest")).toEqual(
+      [`latest ${one}`, `latest ${two}`].sort(),
+    );
+    expect((await run(deps, "tag expire acme/app latest --in 2w")).out).toMatch(/^latest ends 20\d\d-/);
+    expect((await run(deps, "tag expire acme/app latest --never")).out).toBe("latest never ends by itself\n");
+    expect((await run(deps, "tag expire acme/app latest --at 2001-01-01")).code).toBe(1);
+    expect((await run(deps, "tag delete acme/app latest")).code).toBe(0);
+    expect((await run(deps, "tag delete acme/app latest")).code).toBe(3);
+    expect((await run(deps, `tag restore acme/app latest ${two}`)).code).toBe(0);
+    expect(await list("tag list acme/app --filter latest")).toEqual([`latest ${two}`]);
+    expect((await run(deps, "tag history acme/app --tag latest")).out).toMatch(/restored$/m);
+    expect((await run(deps, "tag delete acme/app v1 --permanently")).code).toBe(0);
+    expect((await run(deps, `tag restore acme/app v1 ${two}`)).code).toBe(0);
+    await deps.sql`update repository set state = 1`;
+    const frozen = await run(deps, "tag delete acme/app v2");
+    expect([frozen.code, frozen.err]).toEqual([1, expect.stringContaining("READ_ONLY")]);
+    expect((await run(deps, "tag list acme/missing")).code).toBe(3);
+  });
+});
+
+Deno.test("quaylet user, org, robot, repo: what else they can", async () => {
+  await withSite({}, async ({ deps }) => {
+    await Content.of(deps, "acme/app");
+    await Content.of(deps, "acme/other");
+    expect((await run(deps, "robot create acme+ci")).code).toBe(0);
+    const granted = await run(deps, "robot permission acme+ci app,other write --json");
+    expect(JSON.parse(granted.out)).toEqual([
+      { repository: "app", role: "write" },
+      { repository: "other", role: "write" },
+    ]);
+    expect((await run(deps, "robot permission acme+ci app,missing read")).code).toBe(3);
+    expect((await run(deps, "robot permission acme+ci other none --json")).out).not.toContain("other");
+    expect((await run(deps, "user email bob bob@example.net")).code).toBe(0);
+    expect((await run(deps, "user email bob alice@example.org")).code).toBe(4);
+    expect((await run(deps, "user show bob")).out).toMatch(/^email +bob@example\.net$/m);
+    expect((await run(deps, "org rename acme zenith")).code).toBe(0);
+    expect((await run(deps, "org rename zenith bob")).code).toBe(4);
+    expect((await run(deps, "robot show zenith+ci")).out).toMatch(/^app +write$|zenith\/app +write$/m);
+    expect((await run(deps, "repo state zenith/app READ_ONLY")).code).toBe(0);
+    expect((await run(deps, "repo state zenith/app MIRROR")).code).toBe(1);
+    expect((await run(deps, "repo description zenith/app Words")).code).toBe(0);
+    const shown = (await run(deps, "repo show zenith/app")).out;
+    expect(shown).toMatch(/^state +READ_ONLY$/m);
+    expect(shown).toMatch(/^description +Words$/m);
+  });
+});
+
+Deno.test("quaylet token: made, used, listed, revoked", async () => {
+  await withSite({}, async ({ deps }) => {
+    const made = await run(deps, "token create bob --scope repo:read,user:read --lifetime 1d --json");
+    expect([made.code, made.err]).toEqual([0, ""]);
+    const oauth = JSON.parse(made.out);
+    expect(oauth).toMatchObject({ kind: "oauth", username: "bob", scope: "repo:read user:read" });
+    const actor = await authenticateOauthToken(deps, oauth.token);
+    expect(actor).toMatchObject({ username: "bob", scopes: new Set(["repo:read", "user:read"]) });
+    const app = JSON.parse((await run(deps, "token create bob --app laptop --json")).out);
+    expect(await authenticateBasic(deps, "$app", app.token)).toMatchObject({ username: "bob" });
+    expect((await run(deps, "token create bob --scope repo:read,nonsense")).code).toBe(1);
+    expect((await run(deps, "token create acme --scope repo:read")).code).toBe(3);
+    const list = await run(deps, "token list bob --json");
+    expect(JSON.parse(list.out)).toEqual([
+      { uuid: oauth.id, kind: "oauth", name: "command line", scope: "repo:read user:read" },
+      { uuid: app.id, kind: "app", name: "laptop", scope: "" },
+    ]);
+    expect(list.out).not.toContain(oauth.token);
+    expect((await run(deps, `token revoke alice ${oauth.id}`)).code).toBe(3);
+    for (const id of [oauth.id, app.id]) expect((await run(deps, `token revoke bob ${id}`)).code).toBe(0);
+    await expect(authenticateOauthToken(deps, oauth.token)).rejects.toThrow("not valid");
+    await expect(authenticateBasic(deps, "$app", app.token)).rejects.toThrow();
+    expect((await run(deps, `token revoke bob ${app.id}`)).code).toBe(3);
+    expect((await run(deps, "token list bob --json")).out.trim()).toBe("[]");
+  });
 });

@@ -49,6 +49,61 @@ Deno.test("GET /openapi.json: every route, once, with what it takes and answers"
   });
 });
 
+Deno.test("GET /openapi.json: paths, parameters, bodies and security fit together", async () => {
+  await withSite({}, async (site) => {
+    const document = await site.stranger().expect(200, "GET", "/openapi.json");
+    const { oauth2, session } = document.components.securitySchemes;
+    expect([oauth2.type, session.type]).toEqual(["oauth2", "apiKey"]);
+    const scopes = Object.keys(oauth2.flows.implicit.scopes);
+    const wrong: string[] = [];
+    for (const [path, methods] of Object.entries<Record<string, Described>>(document.paths)) {
+      const inTemplate = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+      for (const [method, operation] of Object.entries(methods)) {
+        const tell = (what: string) => wrong.push(`${method} ${path}: ${what}`);
+        const parameters = operation.parameters ?? [];
+        const inPath = parameters.filter((parameter) => parameter.in === "path");
+        if (`${inPath.map(({ name }) => name).sort()}` !== `${inTemplate}`) tell("path parameters");
+        if (inPath.some(({ required }) => !required)) tell("an optional path parameter");
+        if (new Set(parameters.map(({ name }) => name)).size < parameters.length) tell("a parameter twice");
+        for (const { name, schema } of parameters) {
+          if (schema.type === undefined && schema.anyOf === undefined && schema.enum === undefined) {
+            tell(`${name} is of no type`);
+          }
+        }
+        const statuses = Object.keys(operation.responses);
+        if (!statuses.some((status) => /^[234]\d\d$/.test(status)) || !statuses.includes("default")) {
+          tell(`answers ${statuses}`);
+        }
+        const body = operation.requestBody?.content["application/json"];
+        if (operation.requestBody !== undefined && !body?.schema) tell("a body of no form");
+        for (const way of operation.security) {
+          for (const scope of way.oauth2 ?? []) if (!scopes.includes(scope)) tell(`unknown scope ${scope}`);
+        }
+        if (operation.summary === "" || operation.tags.length !== 1) tell("no summary or no subject");
+      }
+    }
+    expect(wrong).toEqual([]);
+    // Whoever may be refused for not being signed in is not told that nobody need be.
+    const ways = (path: string, method: string) => document.paths[`/api/v1${path}`][method].security;
+    expect(ways("/superuser/users/", "get")).not.toContainEqual({});
+    expect(ways("/repository", "get")).toContainEqual({});
+  });
+});
+
+interface Described {
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required: boolean;
+    readonly schema: Record<string, unknown>;
+  }[];
+  readonly requestBody?: { readonly content: Record<string, { schema: unknown }> };
+  readonly responses: Record<string, unknown>;
+  readonly security: readonly Record<string, string[]>[];
+}
+
 Deno.test("GET /discovery: Swagger 2.0 in Quay's shape", async () => {
   await withSite({ FEATURE_ANONYMOUS_ACCESS: false }, async (site) => {
     const document = await site.stranger().expect(200, "GET", "/discovery?internal=true");
@@ -74,6 +129,9 @@ Deno.test("GET /discovery: Swagger 2.0 in Quay's shape", async () => {
     expect(path.put.security).toEqual([{ oauth2_implicit: ["repo:write"] }]);
     expect(path.put.parameters.at(-1)).toMatchObject({ name: "body", in: "body", required: true });
     expect(brokenReferences(document)).toEqual([]);
+    // Words of newer JSON Schema, which readers of Swagger 2.0 refuse.
+    const newer = /"(anyOf|oneOf|const|propertyNames|prefixItems|exclusiveM\w+imum|\$schema)":/;
+    expect(newer.exec(JSON.stringify(document.definitions))).toBe(null);
   });
 });
 
@@ -121,9 +179,27 @@ Deno.test("answers hold what the description says, and nothing else", async () =
       `${at}/labels/${labels[0].id}`,
       "/error/not_found",
     ];
+    const forSuperusers = [
+      "/superuser/users/",
+      "/superuser/organizations/",
+      "/superuser/keys",
+      "/superuser/registrysize/",
+      "/superuser/registrystatus",
+      "/superuser/changelog/",
+      "/superuser/apptokens",
+      "/messages",
+      "/find/all?query=a",
+      "/find/repositories?query=a",
+      "/entities/a",
+    ];
+    const root = await site.browserOf("root");
+    const message = { content: "Hello", media_type: "text/plain", severity: "info" };
+    await root.expect(201, "POST", "/messages", { message });
+    await root.expect(200, "POST", "/superuser/keys", { service: "site", expiration: null });
     const table = new RouteTable(API_ROUTES);
-    for (const path of paths) {
-      const answer = await alice.expect(200, "GET", path);
+    for (const path of [...paths, ...forSuperusers]) {
+      const client = forSuperusers.includes(path) ? root : alice;
+      const answer = await client.expect(200, "GET", path);
       const match = table.find("GET", path.split("?", 1)[0]!);
       const schema = match.kind === "route" ? match.route.responses[200] as z.ZodType : undefined;
       // Parsing drops what the schema does not name.

@@ -219,7 +219,7 @@ Deno.test("repository permissions: roles, foreign robots, the owner", async () =
     await alice.expect(400, "PUT", `${user}/bob`, { role: "owner" });
     await alice.expect(400, "PUT", "/repository/alice/own/permissions/team/owners", { role: "read" });
     await alice.expect(204, "DELETE", `${user}/bob`);
-    await alice.expect(404, "GET", `${user}/bob`);
+    await alice.expect(400, "GET", `${user}/bob`);
   });
 });
 

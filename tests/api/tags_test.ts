@@ -38,6 +38,11 @@ Deno.test("GET /repository/{r}/tag/: history with the youngest first, times, siz
           is_manifest_list: true,
           size: 0,
           last_modified: "Tue, 24 Nov 2026 02:00:05 -0000",
+          immutable: false,
+          is_sparse: false,
+          child_manifest_count: 1,
+          present_child_count: 1,
+          child_manifests_presence: { [two]: true },
         },
         {
           name: "v1",
@@ -47,6 +52,7 @@ Deno.test("GET /repository/{r}/tag/: history with the youngest first, times, siz
           is_manifest_list: false,
           size: 5,
           last_modified: "Tue, 24 Nov 2026 02:00:05 -0000",
+          immutable: false,
         },
         {
           name: "v1",
@@ -58,6 +64,7 @@ Deno.test("GET /repository/{r}/tag/: history with the youngest first, times, siz
           size: 3,
           last_modified: "Tue, 24 Nov 2026 02:00:00 -0000",
           expiration: "Tue, 24 Nov 2026 02:00:05 -0000",
+          immutable: false,
         },
       ],
       page: 1,

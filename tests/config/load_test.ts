@@ -325,6 +325,10 @@ const COMBINATIONS: [what: string, given: Given, keys: string[]][] = [
   ["replication of local storage", { file: `${STORE}}\nFEATURE_STORAGE_REPLICATION: true\n` }, [
     "FEATURE_STORAGE_REPLICATION",
   ]],
+  ["an OAuth page elsewhere", { file: "LOCAL_OAUTH_HANDLER: https://other.example/page\n" }, [
+    "LOCAL_OAUTH_HANDLER",
+  ]],
+  ["an OAuth page of another name", { file: "LOCAL_OAUTH_HANDLER: /show-token\n" }, []],
   ["AppToken with passwords", { file: "AUTHENTICATION_TYPE: AppToken\n" }, ["FEATURE_DIRECT_LOGIN"]],
   ["AppToken as it should be", { file: "AUTHENTICATION_TYPE: AppToken\nFEATURE_DIRECT_LOGIN: false\n" }, []],
   ["AppToken without tokens", {

@@ -89,7 +89,7 @@ Deno.test("a pull that cannot be recorded: refused with 503, unless ALLOW_PULLS_
       const alice = await actorOf("alice");
       await deps.sql`alter table logentry3 rename to logentry3_away`;
       const row = { kindId: 41, accountId: 1, performerId: null, repositoryId: null, atMs: 0, ip: null };
-      while (deps.actions.offer({ ...row, metadata: {} }));
+      while (deps.actions.offer({ entry: { ...row, metadata: {} } }));
       expect((await registry(alice, "GET", "/v2/acme/app/manifests/v1")).status).toBe(expected);
       await deps.sql`alter table logentry3_away rename to logentry3`;
       await deps.actions.flush();

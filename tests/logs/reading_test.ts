@@ -197,8 +197,8 @@ Deno.test("GET …/aggregatelogs: by day and kind, the same before and after row
     // Kept while the database was away.
     const entry = { kindId: LOG_KINDS.pull_repo, accountId: acme, repositoryId: app, ip: null, metadata: {} };
     await storeActions(deps, [
-      { ...entry, performerId: bob, atMs: NOON - DAY },
-      { ...entry, performerId: null, atMs: NOON + 299_000 },
+      { entry: { ...entry, performerId: bob, atMs: NOON - DAY } },
+      { entry: { ...entry, performerId: null, atMs: NOON + 299_000 } },
     ]);
     const [ofAcme, ofBob] = await ask();
     expect(ofAcme).toContainEqual({ ...pulls, count: 11 });

@@ -160,6 +160,29 @@ Deno.test("tags that no longer match end, and can be restored; when nothing matc
     })
   ));
 
+Deno.test("each run tells the repository's notifications how it went, and of the tags that moved", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      const { sql } = edge.deps;
+      fake.image("v1", [randomBytes(1000, 1)]);
+      const mirror = await edge.mirror({ reference: `${fake.host}/app` });
+      for (const event of ["repo_push", "repo_mirror_sync_started", "repo_mirror_sync_success"]) {
+        await sql`
+          insert into repositorynotification (uuid, repository_id, event_id, method_id, title, config_json, event_config_json)
+          select gen_random_uuid()::text, ${mirror.repositoryId}, e.id, m.id, 't', '{}', '{}'
+          from externalnotificationevent e, externalnotificationmethod m where e.name = ${event} and m.name = 'webhook'`;
+      }
+      await edge.run(mirror);
+      await edge.run(mirror);
+      const queued = await sql<{ name: string; body: string }[]>`
+        select split_part(queue_name, '/', 4) as name, body from queueitem order by id`;
+      const kinds = ["repo_mirror_sync_started", "repo_push", "repo_mirror_sync_success"];
+      assert.deepEqual(queued.map(({ name }) => name), [...kinds, kinds[0], kinds[2]]);
+      assert.deepEqual(JSON.parse(queued[1]!.body).event_data.updated_tags, ["v1"]);
+      assert.match(JSON.parse(queued[2]!.body).event_data.message, /with tag pattern/);
+    })
+  ));
+
 Deno.test("a blob that any repository has is linked, not fetched", () =>
   withFake((fake) =>
     withEdge({}, async (edge) => {

@@ -88,6 +88,10 @@ export class Edge {
     return await findMirror(deps.sql, id) as Mirror;
   }
 
+  async find(repositoryId: number): Promise<Mirror> {
+    return await findMirror(this.deps.sql, repositoryId) as Mirror;
+  }
+
   async run(
     mirror: Mirror,
     { signal = new AbortController().signal, limits = unlimited() }: {
@@ -174,7 +178,13 @@ async function makeEdge(sql: Deps["sql"], root: string, options: EdgeOptions): P
         ...options.site,
       }),
   });
-  await insertAccount(sql, {
+  await furnish(deps);
+  return new Edge(deps, root);
+}
+
+/** The organization `acme` with its robot `acme+mirror`. */
+export async function furnish(deps: Deps): Promise<void> {
+  await insertAccount(deps.sql, {
     username: "alice",
     email: "alice@example.org",
     passwordHash: null,
@@ -185,5 +195,4 @@ async function makeEdge(sql: Deps["sql"], root: string, options: EdgeOptions): P
   });
   await createOrganization(deps, OPERATOR, { name: "acme", owner: "alice" });
   await createRobot(deps, OPERATOR, { namespace: "acme", short: "mirror" });
-  return new Edge(deps, root);
 }

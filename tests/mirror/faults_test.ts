@@ -103,6 +103,55 @@ Deno.test("bytes that a power cut has spoilt: noticed by the digest, and the blo
     })
   ));
 
+Deno.test("storage that shows no unfinished object: the blob resumes all the same, and is verified at its end", () => {
+  /** As an object store: what is under way is named by a state, and cannot be looked at. */
+  const wrap = (driver: StorageDriver): StorageDriver => {
+    const whole = new Set<string>();
+    const isHidden = (key: string) => key.startsWith("uploads/") && !whole.has(key);
+    return {
+      ...driver,
+      stat: async (key) => isHidden(key) ? undefined : await driver.stat(key),
+      read: async (key, ...range) => {
+        if (isHidden(key)) throw new AppError("blob_unknown", "no such object in storage");
+        return await driver.read(key, ...range);
+      },
+      append: async (key, offset, turn) => {
+        if (offset > 0) assert.equal(turn?.state, `${offset}`);
+        const appender = await driver.append(key, offset);
+        return {
+          ...appender,
+          close: async (options) => {
+            const closed = await appender.close(options);
+            if (options.last) whole.add(key);
+            return { ...closed, state: `${closed.sizeBytes}` };
+          },
+        };
+      },
+    };
+  };
+  return withFake((fake) =>
+    withEdge({ storage: wrap }, async (edge) => {
+      const digest = fake.image("v1", [randomBytes(4_000_000, 1)]);
+      const link = startFaultyProxy(targetOf(fake.host), { bytesPerSecond: 8_000_000 });
+      try {
+        const mirror = await edge.mirror({ reference: `${link.host}/app` });
+        const stop = new AbortController();
+        const running = edge.run(mirror, { signal: stop.signal });
+        while (link.bytes < 2_000_000) await new Promise((resolve) => setTimeout(resolve, 10));
+        stop.abort(new RunEnded("given_up"));
+        await running;
+        link.faults = {};
+        const second = await edge.run(mirror);
+        assert.equal(second.kind, "success", JSON.stringify(second));
+        assert.ok(second.progress.bytesHere > 1_500_000, JSON.stringify(second.progress));
+        await edge.readWhole(mirror, digest);
+      } finally {
+        await link.stop();
+      }
+    })
+  );
+});
+
 Deno.test("an object that a crash left without a row is taken as it is, once its digest is verified", () =>
   withFake((fake) =>
     withEdge({}, async (edge) => {

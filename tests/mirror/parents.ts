@@ -79,7 +79,7 @@ async function listens(port: number): Promise<void> {
   throw new Error("docker-registry does not listen");
 }
 
-function freePort(): number {
+export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

@@ -8,6 +8,8 @@ async function makeApplication(world: World): Promise<string> {
   return `/organization/acme/applications/${client_id}/tokens`;
 }
 
+const delay = (waitMs: number) => new Promise((resolve) => setTimeout(resolve, waitMs));
+
 async function statusWith(world: World, token: string): Promise<number> {
   const headers = { Authorization: `Bearer ${token}` };
   const response = await world.fetch(new Request(`${HOST}/api/v1/user/`, { headers }));
@@ -37,6 +39,10 @@ Deno.test("…/applications/{cid}/tokens: made, used, listed page by page, revok
     const { token, ...listed } = made;
     expect((await alice.expect(200, "GET", at)).tokens).toEqual([listed]);
     expect(await statusWith(world, token)).toBe(200);
+    // Recorded beside the request.
+    const lastUse = async () => (await alice.expect(200, "GET", at)).tokens[0].last_accessed;
+    for (const endMs = Date.now() + 10_000; await lastUse() === null && Date.now() < endMs;) await delay(20);
+    expect(await lastUse()).toBe(new Date(world.clock.nowMs).toISOString());
     world.clock.nowMs += ms("1h");
     expect(await statusWith(world, token)).toBe(401);
 

@@ -39,6 +39,10 @@ Deno.test("superuser/organizations/: listed in pages, renamed with robots, delet
     await root.expect(204, "DELETE", "/superuser/organizations/zenith");
     await root.expect(404, "DELETE", "/superuser/organizations/zenith");
     await root.expect(404, "DELETE", "/superuser/organizations/bob");
+    const [gone] = await deps.sql<{ text: string }[]>`
+      select l.metadata_json as text from logentry3 l join logentrykind k on k.id = l.kind_id
+      where k.name = 'org_delete'`;
+    expect(JSON.parse(gone!.text)).toEqual({ namespace: "zenith", superuser: "root" });
     const { organizations } = await root.expect(200, "GET", "/superuser/organizations/");
     expect(organizations.map(({ name }: { name: string }) => name)).toEqual(["beta"]);
   });

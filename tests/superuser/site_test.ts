@@ -133,7 +133,7 @@ Deno.test("superuser/apptokens: everybody's, without codes", async () => {
     await sql`
       insert into appspecificauthtoken (user_id, uuid, title, token_name, token_secret, expiration)
       select id, 'uuid-' || username, 'of ' || username, 'name-' || username, 'sealed-secret',
-        case username when 'bob' then now() at time zone 'utc' + interval '3 days' end
+        case username when 'bob' then now() at time zone 'utc' + interval '2 days' end
       from "user" where username in ('alice', 'bob')`;
     const root = await site.browserOf("root");
     const { tokens, only_expiring } = await root.expect(200, "GET", "/superuser/apptokens");

@@ -2,6 +2,7 @@ import { expect } from "@std/testing";
 import { authenticateBasic } from "../../src/domain/credentials.ts";
 import { decryptPassword } from "../../src/domain/secrets.ts";
 import type { Deps } from "../../src/domain/deps.ts";
+import type { RecordedMail } from "../database.ts";
 import { withSite } from "../api/site.ts";
 
 /** Kinds and metadata of what has been logged, the oldest first. */
@@ -162,5 +163,37 @@ Deno.test("superuser/*: not there without FEATURE_SUPER_USERS; a token needs sup
     for (const path of ["/superuser/users/", "/superuser/keys", "/superuser/changelog/"]) {
       await root.expect(404, "GET", path);
     }
+  });
+});
+
+Deno.test("superusers/users/{username}/sendrecovery: a mail to the address, for all but superusers", async () => {
+  await withSite({ FEATURE_MAILING: true, SUPER_USERS: ["root", "carol"] }, async (site) => {
+    const { sent } = site.deps.mail as RecordedMail;
+    const root = await site.browserOf("root");
+    expect(await root.expect(200, "POST", "/superusers/users/bob/sendrecovery")).toEqual({
+      email: "bob@example.org",
+    });
+    expect(sent.map(({ to, text }) => [to, /recovery\?code=[A-Z0-9]{40}/.test(text)])).toEqual([
+      ["bob@example.org", true],
+    ]);
+    await root.expect(400, "POST", "/superusers/users/carol/sendrecovery");
+    await root.expect(404, "POST", "/superusers/users/nobody-here/sendrecovery");
+    await site.deps.sql`update "user" set email = 'filler' where username = 'alice'`;
+    await root.expect(400, "POST", "/superusers/users/alice/sendrecovery");
+    await (await site.browserOf("bob")).expect(403, "POST", "/superusers/users/bob/sendrecovery");
+    expect(sent.length).toBe(1);
+  });
+  await withSite({}, async (site) => {
+    await (await site.browserOf("root")).expect(404, "POST", "/superusers/users/bob/sendrecovery");
+  });
+});
+
+Deno.test("POST superuser/users/: with FEATURE_MAILING the address is to be confirmed", async () => {
+  await withSite({ FEATURE_MAILING: true }, async (site) => {
+    const root = await site.browserOf("root");
+    await root.expect(400, "POST", "/superuser/users/", { username: "dave" });
+    await root.expect(200, "POST", "/superuser/users/", { username: "dave", email: "dave@example.org" });
+    expect((site.deps.mail as RecordedMail).sent.map(({ to }) => to)).toEqual(["dave@example.org"]);
+    expect((await root.expect(200, "GET", "/superuser/users/dave")).verified).toBe(false);
   });
 });

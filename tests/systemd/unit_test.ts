@@ -15,14 +15,16 @@ async function filesBelow(folder: string): Promise<string[]> {
   return (await run("find", folder, "-type", "f", "-printf", "%P\n")).split("\n").filter(Boolean).sort();
 }
 
-test({
-  name: "quaylet.service: systemd-analyze security finds an exposure of 2.5 or less",
-  needs: ["systemd-analyze"],
-  async fn() {
-    const unit = "systemd/quaylet.service";
-    await run("systemd-analyze", "security", "--offline=yes", "--threshold=25", "--no-pager", unit);
-  },
-});
+for (const unit of ["quaylet.service", "quaylet-repomirror@.service"]) {
+  test({
+    name: `${unit}: systemd-analyze security finds an exposure of 2.5 or less`,
+    needs: ["systemd-analyze"],
+    async fn() {
+      const path = `systemd/${unit}`;
+      await run("systemd-analyze", "security", "--offline=yes", "--threshold=25", "--no-pager", path);
+    },
+  });
+}
 
 Deno.test("scripts/install --root, twice, then scripts/uninstall: data stay unless --purge", async () => {
   const root = await Deno.makeTempDir();

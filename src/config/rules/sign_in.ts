@@ -120,6 +120,15 @@ export const providersRule: Rule = ({ config, report }) => {
   }
 };
 
+export const oauthRule: Rule = ({ config, report }) => {
+  if (/^\/[\w.~-]+(?:\/[\w.~-]+)*$/.test(config.LOCAL_OAUTH_HANDLER)) return;
+  report({
+    key: "LOCAL_OAUTH_HANDLER",
+    message: "LOCAL_OAUTH_HANDLER must be a path of this site.",
+    mend: "Write one such as /oauth/localapp, which is the default.",
+  });
+};
+
 function providers(config: Config) {
   return Object.keys(config)
     .filter((key): key is `${string}_LOGIN_CONFIG` =>

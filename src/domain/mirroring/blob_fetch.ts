@@ -17,7 +17,7 @@ import { AppError } from "../../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
 import { lostClaim, withDigestClaim } from "../digest_claim.ts";
-import { locationOf, replicationRetries } from "../locations.ts";
+import { allLocations, locationOf, replicationRetries } from "../locations.ts";
 import { perPool } from "../per_pool.ts";
 import { BufferedWriter } from "../upload_body.ts";
 import type { BufferPool } from "../upload_workspace.ts";
@@ -104,13 +104,20 @@ export async function fetchBlob(deps: FetchDeps, blob: WantedBlob, context: Fetc
   }
 }
 
-async function link(
-  { sql, storage }: FetchDeps,
+async function link(deps: FetchDeps, blob: WantedBlob, { repositoryId }: FetchContext): Promise<boolean> {
+  const link = { repositoryId, digests: [blob.digest], keepSeconds: HOLD_SECONDS };
+  return (await insertLinks(deps.sql, link)).length > 0 && await isInStorage(deps, blob);
+}
+
+/** Whether an engine really has the object, in its full length: a row alone does not say so. */
+export async function isInStorage(
+  { storage }: Pick<Deps, "storage">,
   { digest, sizeBytes }: WantedBlob,
-  { repositoryId }: FetchContext,
-) {
-  const linked = await insertLinks(sql, { repositoryId, digests: [digest], keepSeconds: HOLD_SECONDS });
-  return linked.length > 0 && (await storage.driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes;
+): Promise<boolean> {
+  for (const { driver } of allLocations(storage)) {
+    if ((await driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes) return true;
+  }
+  return false;
 }
 
 /** @returns false while another process holds the fetch */
@@ -140,6 +147,8 @@ class FetchSession {
   /** What was begun somewhere goes on there. */
   readonly #location: StorageLocation;
   #hash: Hash;
+  /** Whether the hash has seen all bytes: not those of an earlier session that storage does not show yet. */
+  #isHashed = true;
   #state: string | undefined;
   /** Bytes that were handed to storage, and hashed. */
   #atBytes = 0;
@@ -167,9 +176,12 @@ class FetchSession {
       if (await this.#adoptStored()) stored = true;
       else {
         await this.#takeOver();
-        await this.#fetchVerified();
-        stored = await this.#store(this.#key);
+        stored = await this.#store(await this.#fetchVerified());
       }
+    } catch (error) {
+      // What storage has lost cannot be gone on with.
+      if (error instanceof AppError && error.code === "upload_unknown") this.#startOver();
+      throw error;
     } finally {
       // Whatever happened, the next one goes on from here.
       if (!stored) await releaseFetch(this.deps.sql, this.claim, this.#progress()).catch(() => {});
@@ -183,7 +195,7 @@ class FetchSession {
     if ((await driver.stat(key))?.sizeBytes !== this.blob.sizeBytes) return false;
     const hash = this.#newHash();
     for await (const chunk of await driver.read(key)) hash.update(chunk);
-    if (this.#digestOf(hash) !== this.blob.digest || !await this.#store(undefined)) return false;
+    if (this.#digestOf(hash) !== this.blob.digest || !await this.#store(key)) return false;
     await driver.discard(this.#key, this.#state).catch(() => {}); // the clean-up gets it otherwise
     return true;
   }
@@ -192,8 +204,14 @@ class FetchSession {
   async #takeOver(): Promise<void> {
     const { driver } = this.#location;
     const inStorage = (await driver.stat(this.#key))?.sizeBytes;
-    // Engines that show no unfinished object have what the row says.
-    const presentBytes = inStorage ?? this.claim.sizeBytes;
+    if (inStorage === undefined && this.claim.storageState !== undefined) {
+      // Object stores show nothing before its end: it is hashed then.
+      this.#atBytes = this.#durableBytes = this.#inheritedBytes = this.claim.sizeBytes;
+      this.#isHashed = this.#atBytes === 0;
+      if (this.#atBytes > 0) this.context.report({ kind: "here", bytes: this.#atBytes });
+      return;
+    }
+    const presentBytes = inStorage ?? 0;
     if (presentBytes === 0 || presentBytes > this.blob.sizeBytes) return;
     try {
       for await (const chunk of await driver.read(this.#key, 0, presentBytes)) {
@@ -211,21 +229,29 @@ class FetchSession {
     if (this.#atBytes > 0) this.context.report({ kind: "here", bytes: this.#atBytes });
   }
 
-  async #fetchVerified(): Promise<void> {
+  /** @returns where the whole, verified object is */
+  async #fetchVerified(): Promise<string> {
     const { digest, sizeBytes } = this.blob;
     while (true) {
       await this.#fetchRest();
+      const early = this.#isHashed ? undefined : await this.#finish();
+      if (early !== undefined) await this.#hashWhole(early);
       const actual = this.#digestOf(this.#hash);
-      if (actual === digest) return;
+      if (actual === digest) return early ?? await this.#finish();
       const inheritedBytes = this.#inheritedBytes;
+      await this.#location.driver.discard(this.#key, this.#state).catch(() => {});
       this.#startOver();
       if (inheritedBytes > 0) continue; // a power cut may have spoilt what was there
-      await this.#location.driver.discard(this.#key, this.#state).catch(() => {});
       throw new UpstreamError(
         "lied",
         `the blob that came (${sizeBytes} bytes) has the digest ${actual}, not ${digest}`,
       );
     }
+  }
+
+  async #hashWhole(key: string): Promise<void> {
+    this.#hash = this.#newHash();
+    for await (const chunk of await this.#location.driver.read(key)) this.#hash.update(chunk);
   }
 
   /** Goes on until all bytes are there, however often the link fails, as long as it brings something. */
@@ -322,10 +348,10 @@ class FetchSession {
   }
 
   /**
-   * @param from key of the verified object; `undefined` when it is in its place
+   * @param whole key of the verified object, which may be its place already
    * @returns false when it is there no more
    */
-  async #store(from: string | undefined): Promise<boolean> {
+  async #store(whole: string): Promise<boolean> {
     const { deps, context: { repositoryId }, blob: { digest, sizeBytes } } = this;
     const { name, driver } = this.#location;
     const blob = {
@@ -336,7 +362,6 @@ class FetchSession {
       keepSeconds: HOLD_SECONDS,
       replicationRetries: replicationRetries(deps),
     };
-    const whole = from === undefined ? blobKey(digest) : await this.#finish();
     const stored = await withDigestClaim(deps, digest, async (claim) => {
       if (whole !== blobKey(digest)) await driver.move(whole, blobKey(digest));
       else if (await driver.stat(whole) === undefined) return false;
@@ -370,6 +395,7 @@ class FetchSession {
   #startOver(): void {
     this.#state = undefined;
     this.#hash = this.#newHash();
+    this.#isHashed = true;
     this.#atBytes = 0;
     this.#durableBytes = 0;
     this.#inheritedBytes = 0;

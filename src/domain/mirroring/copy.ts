@@ -1,12 +1,12 @@
 import { insertLinks, shortenLinks } from "../../drivers/database/queries/blob.ts";
 import type { Upstream } from "../../drivers/upstream/driver.ts";
-import { blobKey, type Digest } from "../../oci/digest.ts";
+import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
 import { DOCKER_CONFIG, OCI_CONFIG } from "../../oci/media_types.ts";
 import type { Deps } from "../deps.ts";
 import { readImageConfig } from "../image_config.ts";
 import { putManifest } from "../manifests.ts";
-import { fetchBlob, type FetchDeps, HOLD_SECONDS, type WantedBlob } from "./blob_fetch.ts";
+import { fetchBlob, type FetchDeps, HOLD_SECONDS, isInStorage, type WantedBlob } from "./blob_fetch.ts";
 import { type Closure, collectClosure } from "./closure.ts";
 import type { RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
@@ -102,8 +102,8 @@ async function bringBlobs(
   });
   const here = new Set<string>();
   // A row whose object is gone or cut short is mended by fetching it.
-  await forEachLimited(linked, 8, async ({ digest, sizeBytes }) => {
-    if ((await deps.storage.driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes) here.add(digest);
+  await forEachLimited(linked, 8, async (blob) => {
+    if (await isInStorage(deps, blob)) here.add(blob.digest);
   });
   const missing: WantedBlob[] = [];
   for (const blob of blobs) {

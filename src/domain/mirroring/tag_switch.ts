@@ -5,6 +5,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
 import { endByLabel } from "../tag_changes.ts";
+import { notifyRepository } from "../notifications.ts";
 import { lockTags, pointTag } from "../tags.ts";
 
 export interface TagSwitch {
@@ -22,12 +23,12 @@ const REFERRER_LEVELS = 4;
 
 /**
  * Moves and ends tags, all at one moment: readers see the old ones until then. The same
- * again changes nothing.
+ * again changes nothing. What has moved is the event `repo_push`, as if somebody had pushed it.
  * @param repositoryId the caller works for its mirror
  * @returns names of the tags that ended
  */
 export async function switchTags(
-  deps: Pick<Deps, "sql" | "changes" | "now">,
+  deps: Pick<Deps, "sql" | "config" | "metrics" | "changes" | "now">,
   repositoryId: number,
   { point, remove, staged, endReferrers }: TagSwitch,
 ): Promise<string[]> {
@@ -36,10 +37,12 @@ export async function switchTags(
     const nowMs = deps.now();
     const rows = await selectManifests(tx, repositoryId, point.map(({ digest }) => digest), nowMs);
     const idOf = new Map(rows.map((row) => [row.digest, row.id]));
+    const moved: string[] = [];
     for (const { name, digest } of point) {
       const manifestId = idOf.get(digest);
       if (manifestId === undefined) throw vanished(digest);
       const endMs = await endByLabel(tx, manifestId, nowMs);
+      if ((await selectLiveTag(tx, repositoryId, name, nowMs))?.manifestId !== manifestId) moved.push(name);
       await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs });
     }
     const names: string[] = [];
@@ -52,6 +55,10 @@ export async function switchTags(
     if (staged.length > 0) await endKeepers(tx, repositoryId, staged, nowMs);
     for (let level = 0; endReferrers && level < REFERRER_LEVELS; level++) {
       if (await endLostReferrers(tx, repositoryId, nowMs) === 0) break;
+    }
+    if (moved.length > 0) {
+      const event = { repositoryId, event: "repo_push", data: { updated_tags: moved } } as const;
+      await notifyRepository({ ...deps, sql: tx }, event);
     }
     return names;
   });

@@ -42,8 +42,9 @@ export function createSmtpDriver(
         await deliver(config, mail, signal === undefined ? limit : AbortSignal.any([signal, limit]), ca);
       } catch (error) {
         const failure = explain(error, limit.aborted);
-        if (!config.MAIL_FAIL_SILENTLY) throw failure;
+        // With what the server said, which nobody else is told.
         log.warn("a mail could not be sent", { error: failure });
+        if (!config.MAIL_FAIL_SILENTLY) throw failure;
       }
     },
   };

@@ -13,16 +13,22 @@ import { appTokenRoutes } from "./app_token.ts";
 import { applicationRoutes } from "./application.ts";
 import { applicationTokenRoutes } from "./application_token.ts";
 import { authorizationRoutes } from "./authorization.ts";
+import { capabilitiesRoutes } from "./capabilities.ts";
 import { descriptionRoutes } from "./description/routes.ts";
 import { errorResponse } from "./errors.ts";
 import { errorTypeRoutes } from "./error_type.ts";
+import { immutabilityPolicyRoutes } from "./immutability_policy.ts";
 import { initializeRoutes } from "./initialize.ts";
+import { logExportRoutes } from "./log_export.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
+import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
+import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -72,13 +78,19 @@ export const API_ROUTES: readonly Route[] = [
   ...starRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...immutabilityPolicyRoutes,
   ...superuserUserRoutes,
   ...superuserOrganizationRoutes,
   ...superuserKeyRoutes,
   ...superuserSiteRoutes,
   ...messageRoutes,
+  ...pullStatisticsRoutes,
+  ...quotaRoutes,
+  ...autoprunePolicyRoutes,
   ...logRoutes,
+  ...logExportRoutes,
   ...searchRoutes,
+  ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),
 ];
 

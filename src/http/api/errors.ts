@@ -18,6 +18,10 @@ export const ERROR_TYPES = {
   exceeds_license: { status: 402, description: "This would exceed what the license allows." },
   not_found: { status: 404, description: "There is no such resource." },
   downstream_issue: { status: 520, description: "A service that the registry needs failed." },
+  tag_immutable: {
+    status: 409,
+    description: "The tag is immutable: it cannot be moved, deleted or given an end.",
+  },
 } as const;
 
 export type ErrorType = keyof typeof ERROR_TYPES;
@@ -57,6 +61,7 @@ const WIRE: Readonly<Record<ErrorCode, Wire>> = {
   size_invalid: invalid,
   range_invalid: invalid,
   tag_invalid: invalid,
+  tag_immutable: { form: "typed", type: "tag_immutable" },
   tag_expired: notFound,
   manifest_unknown: notFound,
   manifest_invalid: invalid,

@@ -8,9 +8,11 @@ import {
   listLabels,
   removeLabel,
 } from "../../domain/manifest_labels.ts";
+import { findSecurityStatus } from "../../domain/manifest_security.ts";
 import { findManifest, type LayerView, type ManifestView, viewManifest } from "../../domain/manifest_view.ts";
 import { openForChanges, openRepository, type RepositoryRow } from "../../domain/repositories.ts";
-import { rfc2822 } from "./fields.ts";
+import { AppError } from "../../lib/errors.ts";
+import { booleanParam, rfc2822 } from "./fields.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 
 const layerSchema = z.object({
@@ -120,6 +122,25 @@ export const manifestRoutes: readonly Route[] = [
       const { repository, manifest } = await openManifest(request, "change");
       await removeLabel(deps, { actor, repository }, manifest, params.labelid);
       return NO_CONTENT;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/repository/{repository}/manifest/{manifestref}/security",
+    operationId: "getRepoManifestSecurity",
+    summary: "Vulnerabilities of a manifest. Only with FEATURE_SECURITY_SCANNER.",
+    scope: "repo:read",
+    query: z.object({ vulnerabilities: booleanParam(false) }),
+    responses: {
+      200: z.object({
+        status: z.enum(["queued", "failed", "unsupported", "manifest_layer_too_large"]),
+        data: z.null(),
+      }),
+    },
+    async handle({ deps, actor, params }) {
+      if (!deps.config.FEATURE_SECURITY_SCANNER) throw new AppError("feature_disabled", "Not Found");
+      const repository = await openRepository(deps, actor, repositoryPath(params.repository), "read");
+      return reply({ status: await findSecurityStatus(deps, repository.id, params.manifestref), data: null });
     },
   }),
 ];

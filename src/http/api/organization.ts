@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts.ts";
-import type { Actor } from "../../domain/access.ts";
+import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   changeOrganization,
@@ -10,6 +10,7 @@ import {
 } from "../../domain/organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { optionalText } from "./fields.ts";
+import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const teamSchema = z.object({
@@ -35,6 +36,7 @@ const organizationSchema = z.object({
   invoice_email_address: z.string().nullable().optional(),
   tag_expiration_s: z.int().optional(),
   is_free_account: z.boolean().optional(),
+  ...quotaFields,
 });
 
 export const organizationRoutes: readonly Route[] = [
@@ -136,6 +138,9 @@ async function organizationView(
     view.invoice_email_address = organization.invoiceEmailAddress;
     view.tag_expiration_s = organization.tagExpirationS;
     view.is_free_account = false;
+  }
+  if (isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor)) {
+    Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));
   }
   return view;
 }

@@ -16,11 +16,13 @@ import {
   setVisibility,
 } from "../../domain/repositories.ts";
 import { listActionCounts } from "../../domain/popularity.ts";
+import { type QuotaReport, reportRepositories } from "../../domain/quotas.ts";
 import { listTagHistory } from "../../domain/tags.ts";
 import { listStarred, type RepositoryExtras, repositoryExtras } from "../../domain/stars.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, successSchema } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";
+import { quotaReportSchema, repositoryReportView } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 import { tagSummary, tagSummarySchema } from "./tag.ts";
 
@@ -65,6 +67,7 @@ const itemSchema = z.object({
     description: "When its youngest live tag was made, epoch seconds; null without one.",
   }),
   popularity: z.number().optional(),
+  quota_report: quotaReportSchema.optional(),
 });
 
 export const repositoryRoutes: readonly Route[] = [
@@ -110,6 +113,7 @@ export const repositoryRoutes: readonly Route[] = [
       }),
       last_modified: booleanParam(false),
       popularity: booleanParam(false),
+      quota: booleanParam(true).meta({ description: "false leaves quota_report out." }),
       repo_kind: kind.default("image"),
       next_page: z.string().optional(),
     }),
@@ -131,10 +135,12 @@ export const repositoryRoutes: readonly Route[] = [
         : await listRepositories(deps, actor, { namespace, after, limit: PAGE_SIZE });
       const wanted = { lastModified: query.last_modified, popularity: query.popularity };
       const extras = await repositoryExtras(deps, actor, page.repositories, wanted);
+      const reports = query.quota ? await reportRepositories(deps, page.repositories) : undefined;
       return reply({
         repositories: page.repositories.map((row) => ({
           ...itemView(row),
           ...extrasView(row.id, extras, wanted),
+          ...reportField(reports?.get(row.id)),
         })),
         ...pageToken(deps, page.next),
       });
@@ -226,6 +232,10 @@ function itemView(repository: RepositoryRow): z.infer<typeof itemSchema> {
     kind: repository.kind,
     state: stateName(repository),
   };
+}
+
+function reportField(report: QuotaReport | undefined): { quota_report?: z.infer<typeof quotaReportSchema> } {
+  return report === undefined ? {} : { quota_report: repositoryReportView(report) };
 }
 
 function extrasView(

@@ -23,7 +23,11 @@ const summarySchema = z.object({
   description: z.string(),
   token: z.string().optional(),
 });
-const robotSchema = summarySchema.extend({ unstructured_metadata: z.record(z.string(), z.unknown()) });
+const robotSchema = summarySchema.extend({
+  unstructured_metadata: z.record(z.string(), z.unknown()).nullable().meta({
+    description: "null when a robot is created without any.",
+  }),
+});
 const listedSchema = summarySchema.extend({
   teams: z.array(z.object({ name: z.string(), avatar: avatarSchema })).optional(),
   repositories: z.array(z.string()).optional(),
@@ -139,7 +143,11 @@ function robotRoutesAt<Base extends "/user/robots" | "/organization/{orgname}/ro
             description: body?.description ?? "",
             metadata: body?.unstructured_metadata ?? {},
           });
-          return reply(robotView(robot), 201);
+          // Quay says back what it was told.
+          return reply(
+            { ...robotView(robot), unstructured_metadata: body?.unstructured_metadata ?? null },
+            201,
+          );
         }),
     }),
     defineRoute({

@@ -20,7 +20,6 @@ export const signUpRoutes: readonly Route[] = [
       recaptcha_response: optionalText,
     }),
     responses: { 200: z.union([z.object({ awaiting_verification: z.literal(true) }), userSchema]) },
-    allowAnonymous: true,
     async handle({ deps, actor, body, setSession }) {
       const { username, password, email, invite_code: inviteCode } = body;
       const { origin } = actor;

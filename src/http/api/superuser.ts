@@ -5,6 +5,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { isSuperuserName } from "../../domain/managed_accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
+import { quotaFields } from "./quota_view.ts";
 
 /** What every superuser route is: for signed-in people whose password was typed a moment ago, or such a token. */
 export const FOR_SUPERUSERS = { scope: "super:user", freshLogin: true } as const;
@@ -18,6 +19,7 @@ export const managedUserSchema = z.object({
   avatar: avatarSchema,
   super_user: z.boolean(),
   enabled: z.boolean(),
+  ...quotaFields,
 });
 
 export interface ManagedUser {

@@ -9,10 +9,16 @@ import {
 import { avatar, avatarSchema } from "./avatar.ts";
 import { integerParam, optionalText } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";
+import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 import { FOR_SUPERUSERS, pageLimit, requireSuperuserFeature } from "./superuser.ts";
 
-const organizationSchema = z.object({ name: z.string(), email: z.string(), avatar: avatarSchema });
+const organizationSchema = z.object({
+  name: z.string(),
+  email: z.string(),
+  avatar: avatarSchema,
+  ...quotaFields,
+});
 
 export const superuserOrganizationRoutes: readonly Route[] = [
   defineRoute({
@@ -35,7 +41,11 @@ export const superuserOrganizationRoutes: readonly Route[] = [
         after: pageStart(deps, query.next_page),
         limit: pageLimit(query.limit),
       });
-      return reply({ organizations: accounts.map(organizationView), ...pageToken(deps, next) });
+      const quotaOf = await quotaFieldsOf(deps, accounts.map(({ id }) => id));
+      return reply({
+        organizations: accounts.map((row) => ({ ...organizationView(row), ...quotaOf(row.id) })),
+        ...pageToken(deps, next),
+      });
     },
   }),
   defineRoute({

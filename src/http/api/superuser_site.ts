@@ -109,7 +109,7 @@ export const superuserSiteRoutes: readonly Route[] = [
     operationId: "listAllAppTokens",
     summary: "App-specific tokens of everybody, without their codes.",
     query: z.object({
-      expiring: booleanParam(false).meta({ description: "Only those that end within two weeks." }),
+      expiring: booleanParam(false).meta({ description: "Only those that end soon." }),
     }),
     responses: { 200: z.object({ tokens: z.array(appTokenSchema), only_expiring: z.boolean() }) },
     async handle({ deps, actor, query }) {

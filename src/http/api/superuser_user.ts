@@ -6,11 +6,13 @@ import {
   findManagedUser,
   isSuperuserName,
   listManagedAccounts,
+  sendRecoveryTo,
 } from "../../domain/managed_accounts.ts";
 import { encryptPassword } from "../../domain/secrets.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, integerParam, optionalText } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";
+import { quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 import {
   FOR_SUPERUSERS,
@@ -41,7 +43,11 @@ export const superuserUserRoutes: readonly Route[] = [
         limit: pageLimit(query.limit),
         enabledOnly: !query.disabled,
       });
-      return reply({ users: accounts.map((user) => managedUserView(deps, user)), ...pageToken(deps, next) });
+      const quotaOf = await quotaFieldsOf(deps, accounts.map(({ id }) => id));
+      return reply({
+        users: accounts.map((user) => ({ ...managedUserView(deps, user), ...quotaOf(user.id) })),
+        ...pageToken(deps, next),
+      });
     },
   }),
   defineRoute({
@@ -82,7 +88,9 @@ export const superuserUserRoutes: readonly Route[] = [
     responses: { 200: managedUserSchema },
     async handle({ deps, actor, params }) {
       requireSuperuserFeature(deps);
-      return reply(managedUserView(deps, await findManagedUser(deps, actor, params.username)));
+      const user = await findManagedUser(deps, actor, params.username);
+      const quotaOf = await quotaFieldsOf(deps, [user.id]);
+      return reply({ ...managedUserView(deps, user), ...quotaOf(user.id) });
     },
   }),
   defineRoute({
@@ -134,6 +142,18 @@ export const superuserUserRoutes: readonly Route[] = [
       requireSuperuserFeature(deps);
       await deleteManagedUser(deps, actor, params.username);
       return NO_CONTENT;
+    },
+  }),
+  defineRoute({
+    ...FOR_SUPERUSERS,
+    method: "POST",
+    path: "/superusers/users/{username}/sendrecovery",
+    operationId: "sendInstallUserRecoveryEmail",
+    summary: "Mails a user how to set a new password. Only with FEATURE_MAILING.",
+    responses: { 200: z.object({ email: z.string() }) },
+    async handle({ deps, actor, params }) {
+      requireSuperuserFeature(deps);
+      return reply({ email: await sendRecoveryTo(deps, actor, params.username) });
     },
   }),
 ];

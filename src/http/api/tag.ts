@@ -1,7 +1,14 @@
 import * as z from "zod";
 import { openForChanges, openRepository } from "../../domain/repositories.ts";
 import { changeTag, removeTagForGood, restoreTag } from "../../domain/tag_changes.ts";
-import { deleteTag, listTagHistory, type TagFilter, type TagPeriodRow } from "../../domain/tags.ts";
+import {
+  deleteTag,
+  findIndexChildren,
+  type IndexChildRow,
+  listTagHistory,
+  type TagFilter,
+  type TagPeriodRow,
+} from "../../domain/tags.ts";
 import { AppError } from "../../lib/errors.ts";
 import { isIndexMediaType } from "../../oci/media_types.ts";
 import { booleanParam, integerParam, rfc2822 } from "./fields.ts";
@@ -19,6 +26,13 @@ const tagSchema = z.object({
   size: z.int().meta({ description: "Bytes of the layers; 0 for an index." }),
   last_modified: z.string().optional(),
   expiration: z.string().optional(),
+  immutable: z.boolean().meta({ description: "It cannot be moved, deleted or given an end." }),
+  is_sparse: z.boolean().optional().meta({ description: "Of an index: not all that it names is here." }),
+  child_manifest_count: z.int().optional(),
+  present_child_count: z.int().optional(),
+  child_manifests_presence: z.record(z.string(), z.boolean()).optional().meta({
+    description: "By digest, for an index.",
+  }),
 });
 
 /** What a repository tells of each of its tags. */
@@ -57,26 +71,33 @@ export const tagRoutes: readonly Route[] = [
         repository.id,
         { ...filter, alive: query.onlyActiveTags, offset: (page - 1) * limit, limit },
       );
-      return reply({ tags: tags.map(tagView), page, has_additional: more });
+      const children = await findIndexChildren(deps, tags);
+      return reply({
+        tags: tags.map((tag) => ({ ...tagView(tag), ...childrenView(children.get(tag.manifestId)) })),
+        page,
+        has_additional: more,
+      });
     },
   }),
   defineRoute({
     method: "PUT",
     path: "/repository/{repository}/tag/{tag}",
     operationId: "changeTag",
-    summary: "Moves a tag to a manifest, or sets when it ends.",
+    summary: "Moves a tag to a manifest, sets when it ends, or makes it immutable.",
     scope: "repo:write",
     body: z.object({
       manifest_digest: z.string().nullish(),
       expiration: z.number().nullish().meta({ description: "Epoch seconds; null: it never ends." }),
+      immutable: z.boolean().nullish().meta({ description: "Back to false only by administrators." }),
     }),
     responses: { 201: z.literal("Updated") },
     async handle({ deps, actor, params, body }) {
       const repository = await openForChanges(deps, actor, repositoryPath(params.repository));
-      const { manifest_digest: digest, expiration } = body;
+      const { manifest_digest: digest, expiration, immutable } = body;
       await changeTag(deps, actor, repository, params.tag, {
         digest: digest ?? undefined,
         endMs: typeof expiration === "number" ? Math.floor(expiration * 1000) : expiration,
+        immutable: immutable ?? undefined,
       });
       return reply("Updated", 201);
     },
@@ -163,11 +184,28 @@ function tagView(tag: TagPeriodRow): z.infer<typeof tagSchema> {
     size: tag.sizeBytes ?? 0,
     ...(startS > 0 ? { last_modified: rfc2822(startS * 1000) } : {}),
     ...(endS === undefined ? {} : { expiration: rfc2822(endS * 1000) }),
+    immutable: tag.immutable,
+  };
+}
+
+function childrenView(children: readonly IndexChildRow[] | undefined) {
+  if (children === undefined) return {};
+  const present = children.filter((child) => child.present).length;
+  return {
+    is_sparse: present < children.length,
+    child_manifest_count: children.length,
+    present_child_count: present,
+    child_manifests_presence: Object.fromEntries(children.map(({ digest, present }) => [digest, present])),
   };
 }
 
 export function tagSummary(tag: TagPeriodRow): z.infer<typeof tagSummarySchema> {
-  const { start_ts: _start, end_ts: _end, reversion: _reversion, is_manifest_list: _list, ...summary } =
-    tagView(tag);
-  return summary;
+  const { name, size, last_modified, expiration, manifest_digest } = tagView(tag);
+  return {
+    name,
+    size,
+    ...(last_modified === undefined ? {} : { last_modified }),
+    ...(expiration === undefined ? {} : { expiration }),
+    manifest_digest,
+  };
 }

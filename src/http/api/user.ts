@@ -8,6 +8,7 @@ import { hasScope, requirePerson } from "../../domain/rights.ts";
 import { startSession, startUserSession } from "../../domain/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
+import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const organizationSchema = z.object({
@@ -42,6 +43,7 @@ export const userSchema = z.object({
   organizations: z.array(organizationSchema),
   super_user: z.boolean().optional(),
   global_readonly_super_user: z.boolean().optional(),
+  ...quotaFields,
 });
 
 /** `null` empties it, as an empty text does. */
@@ -89,6 +91,7 @@ export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof
     })),
     ...(superuser ? { super_user: true } : {}),
     ...(isGlobalReadonlySuperuser(deps.config, actor) ? { global_readonly_super_user: true } : {}),
+    ...(await quotaFieldsOf(deps, [user.id]))(user.id),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { PreparedAuthorization } from "../../domain/oauth_authorization.ts";
 import { describeScopes, type ScopeInfo } from "../../domain/oauth_scopes.ts";
-import { escapeHtml } from "../../lib/html.ts";
+import { type Html, html } from "../web/page.ts";
 import { hiddenFields, type Page } from "./page.ts";
 
 /** Asks the person who is signed in whether the application may act for them. */
@@ -8,9 +8,8 @@ export function consentPage(
   { request, application, scopes, responseType }: PreparedAuthorization,
   options: { registryTitle: string; username: string; csrfToken: string },
 ): Page {
+  const { name, description, ownerName } = application;
   const asked = describeScopes(scopes);
-  const dangerous = asked.some((scope) => scope.dangerous);
-  const name = escapeHtml(application.name);
   const owner = application.ownerIsOrganization ? "organization" : "user";
   const fields = hiddenFields({
     _csrf_token: options.csrfToken,
@@ -21,33 +20,43 @@ export function consentPage(
     state: request.state,
     assignment_uuid: request.assignmentUuid,
   });
-  const body = `<h1>${name} asks to act for you</h1>` +
-    `<p>You are signed in to ${escapeHtml(options.registryTitle)} as <strong>${
-      escapeHtml(options.username)
-    }</strong>. ` +
-    `The application <strong>${name}</strong> of the ${owner} <strong>${
-      escapeHtml(application.ownerName)
-    }</strong> ` +
-    `would be able to:</p>` +
-    (application.description === "" ? "" : `<p class="quiet">${escapeHtml(application.description)}</p>`) +
-    `<ul class="scopes">${asked.map(scopeItem).join("")}</ul>` +
-    (dangerous
-      ? `<p class="warning">Some of this gives the application control over accounts. Allow it only if you trust it ` +
-        `as much as yourself.</p>`
-      : "") +
-    `<p class="quiet">It never gets more than your own rights. You can take it back in your account settings. ` +
-    `You will be sent to <strong>${escapeHtml(placeOf(request.redirectUri))}</strong>.</p>` +
-    `<form method="post" action="/oauth/authorizeapp">${fields}<div class="buttons">` +
-    `<button type="submit">Authorize application</button>` +
-    `<button type="submit" class="plain" formaction="/oauth/denyapp">Cancel</button></div></form>`;
-  return { title: `Authorize ${application.name}`, body };
+  const about = description === "" ? [] : html`<p class="quiet">${description}</p>`;
+  const warning = asked.some(({ dangerous }) => dangerous)
+    ? html`
+      <p
+        class="warning">Some of this gives the application control over accounts. Allow it only if you trust it as much
+      as yourself.</p>
+    `
+    : [];
+  const body = html`
+    <h1>${name} asks to act for you</h1>
+    <p>You are signed in to ${options.registryTitle} as <strong>${options.username}</strong>. The application
+    <strong>${name}</strong> of the ${owner} <strong>${ownerName}</strong> would be able to:</p>
+    ${about}
+    <ul class="scopes">${asked.map(scopeItem)}</ul>
+    ${warning}
+    <p
+      class="quiet">It never gets more than your own rights. You can take it back in your account settings. You will be
+    sent to <strong>${placeOf(request.redirectUri)}</strong>.</p>
+    <form method="post" action="/oauth/authorizeapp">${fields}<div class="buttons">
+    <button type="submit">Authorize application</button>
+    <button type="submit" class="plain" formaction="/oauth/denyapp">Cancel</button></div></form>
+  `;
+  return { title: `Authorize ${name}`, body };
 }
 
-function scopeItem({ scope, title, description, dangerous }: ScopeInfo): string {
-  const mark = dangerous ? ` <span class="warning">Dangerous</span>` : "";
-  return `<li class="${dangerous ? "dangerous" : "scope"}" data-scope="${escapeHtml(scope)}"><strong>${
-    escapeHtml(title)
-  }</strong>${mark}<br><span class="quiet">${escapeHtml(description)}</span></li>`;
+function scopeItem({ scope, title, description, dangerous }: ScopeInfo): Html {
+  const mark = dangerous
+    ? html`
+      <span class="warning">Dangerous</span>
+    `
+    : [];
+  return html`
+    <li class="${dangerous
+      ? "dangerous"
+      : "scope"}" data-scope="${scope}"><strong>${title}</strong>${mark}<br>
+    <span class="quiet">${description}</span></li>
+  `;
 }
 
 /** Host, or scheme where there is none. */

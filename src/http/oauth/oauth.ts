@@ -14,6 +14,7 @@ import {
 import { startSession, startUserSession } from "../../domain/sessions.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
+import { BodyTooLarge } from "../api/body.ts";
 import { errorResponse } from "../api/errors.ts";
 import {
   type BrowserClient,
@@ -228,6 +229,9 @@ const TITLES: Readonly<Record<number, string>> = {
 
 /** Browsers are told in words; scripts get the API's error object. */
 function failure(deps: Deps, c: Context, error: unknown): Response {
+  if (error instanceof BodyTooLarge) {
+    return pageResponse(messagePage("Too large", "The form is too large."), 413);
+  }
   const seen = asAppError(error);
   if (!(seen instanceof AppError)) {
     deps.log.error("oauth request failed", { error });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { escapeHtml } from "../../lib/html.ts";
+import { Html, html } from "../web/page.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --edge: #c7c7c7; --quiet: #4d4d4d; --card: #fff; --ground: #f2f2f2; --ink: #151515;
@@ -32,8 +32,7 @@ const STYLE_HASH = hashOf(STYLE);
 /** A page of the sign-in and consent flow. Everything in it works without scripts, unless it says otherwise. */
 export interface Page {
   readonly title: string;
-  /** HTML: what comes from outside has been escaped. */
-  readonly body: string;
+  readonly body: Html;
   /** A script that the page may run, and no other. */
   readonly script?: string;
 }
@@ -49,13 +48,23 @@ export function pageResponse(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   const scripts = page.script === undefined ? "" : `script-src '${hashOf(page.script)}'; `;
-  const html = `<!doctype html><html lang="en"><head><meta charset="utf-8">` +
-    `<meta name="viewport" content="width=device-width, initial-scale=1"><title>${
-      escapeHtml(page.title)
-    }</title>` +
-    `<style>${STYLE}</style></head><body><main>${page.body}</main>` +
-    (page.script === undefined ? "" : `<script>${page.script}</script>`) + `</body></html>`;
-  return new Response(html, {
+  const script = page.script === undefined ? [] : new Html(`<script>${page.script}</script>`);
+  const { text } = html`
+    <!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>${page.title}</title>
+        ${new Html(`<style>${STYLE}</style>`)}
+      </head>
+      <body>
+        <main>${page.body}</main>
+        ${script}
+      </body>
+    </html>
+  `;
+  return new Response(text.trimStart(), {
     status,
     headers: {
       ...FLOW_HEADERS,
@@ -78,14 +87,20 @@ export const FLOW_HEADERS = {
 
 /** A page with a heading and a sentence. */
 export function messagePage(title: string, message: string): Page {
-  return { title, body: `<h1>${escapeHtml(title)}</h1><p>${escapeHtml(message)}</p>` };
+  return {
+    title,
+    body: html`
+      <h1>${title}</h1>
+      <p>${message}</p>
+    `,
+  };
 }
 
 /** Hidden fields of a form; those that are undefined are left out. */
-export function hiddenFields(fields: Readonly<Record<string, string | undefined>>): string {
-  return Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value]) =>
-    `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value ?? "")}">`
-  ).join("");
+export function hiddenFields(fields: Readonly<Record<string, string | undefined>>): Html[] {
+  return Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value = ""]) =>
+    html`<input type="hidden" name="${name}" value="${value}">`
+  );
 }
 
 function hashOf(text: string): string {

@@ -1,4 +1,4 @@
-import { escapeHtml } from "../../lib/html.ts";
+import { html } from "../web/page.ts";
 import { hiddenFields, type Page } from "./page.ts";
 
 /** Asks a browser who it is before it goes on to the consent page. */
@@ -12,19 +12,21 @@ export function signInPage(options: {
   problem?: string | undefined;
 }): Page {
   const { registryTitle, csrfToken, returnTo, username = "", problem } = options;
-  const body = `<h1>Sign in to ${escapeHtml(registryTitle)}</h1>` +
-    `<p>An application asks to act for you. Sign in to see what it wants.</p>` +
-    (problem === undefined ? "" : `<p class="warning" role="alert">${escapeHtml(problem)}</p>`) +
-    `<form method="post" action="/oauth/signin">${
-      hiddenFields({ _csrf_token: csrfToken, return_to: returnTo })
-    }` +
-    `<label for="username">User name or e-mail address</label>` +
-    `<input id="username" name="username" type="text" value="${
-      escapeHtml(username)
-    }" autocomplete="username" ` +
-    `autocapitalize="none" required autofocus>` +
-    `<label for="password">Password</label>` +
-    `<input id="password" name="password" type="password" autocomplete="current-password" required>` +
-    `<div class="buttons"><button type="submit">Sign in</button></div></form>`;
+  const alert = problem === undefined ? [] : html`<p class="warning" role="alert">${problem}</p>`;
+  const body = html`
+    <h1>Sign in to ${registryTitle}</h1>
+    <p>An application asks to act for you. Sign in to see what it wants.</p>
+    ${alert}
+    <form method="post" action="/oauth/signin">${hiddenFields({
+      _csrf_token: csrfToken,
+      return_to: returnTo,
+    })}
+    <label for="username">User name or e-mail address</label>
+    <input id="username" name="username" type="text" value="${username}" autocomplete="username" autocapitalize="none"
+      required autofocus>
+    <label for="password">Password</label>
+    <input id="password" name="password" type="password" autocomplete="current-password" required>
+    <div class="buttons"><button type="submit">Sign in</button></div></form>
+  `;
   return { title: `Sign in to ${registryTitle}`, body };
 }

@@ -18,6 +18,7 @@ export type WireCode =
   | "SIZE_INVALID"
   | "TAG_ALREADY_EXISTS"
   | "TAG_EXPIRED"
+  | "TAG_IMMUTABLE"
   | "TAG_INVALID"
   | "TOOMANYREQUESTS"
   | "UNAUTHORIZED"
@@ -53,6 +54,7 @@ const WIRE: Readonly<Record<ErrorCode, Wire>> = {
   size_invalid: { status: 400, code: "SIZE_INVALID" },
   range_invalid: { status: 416, code: "BLOB_UPLOAD_INVALID" },
   tag_invalid: { status: 400, code: "TAG_INVALID" },
+  tag_immutable: { status: 409, code: "TAG_IMMUTABLE" },
   tag_expired: { status: 404, code: "TAG_EXPIRED" },
   manifest_unknown: { status: 404, code: "MANIFEST_UNKNOWN" },
   manifest_invalid: { status: 400, code: "MANIFEST_INVALID" },

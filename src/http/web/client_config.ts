@@ -39,6 +39,8 @@ export const CLIENT_KEYS = [
   "FEATURE_ASSIGN_OAUTH_TOKEN",
   "FEATURE_IMAGE_EXPIRY_TRIGGER",
   "FEATURE_AUTO_PRUNE",
+  // Its value: among the features it is a flag like any other.
+  "FEATURE_LISTEN_IP_VERSION",
 ] as const satisfies readonly (keyof Config)[];
 
 /** What Quaylet never does, whatever config.yaml says: a console that believed it would ask for addresses that are not there. */
@@ -53,8 +55,8 @@ const NEVER = new Set([
 
 export interface ClientConfig {
   readonly config: Readonly<Record<string, unknown>>;
-  /** Every `FEATURE_*` key without its prefix: booleans, but for `LISTEN_IP_VERSION`. */
-  readonly features: Readonly<Record<string, unknown>>;
+  /** Every `FEATURE_*` key without its prefix; the one that holds a text is true when that is not empty. */
+  readonly features: Readonly<Record<string, boolean>>;
   readonly oauth: Readonly<Record<string, unknown>>;
   readonly external_login: readonly unknown[];
   readonly registry_state: string;
@@ -72,11 +74,11 @@ export function clientConfig(config: Config): ClientConfig {
     footer_img: BRANDING?.footer_img ?? null,
     footer_url: BRANDING?.footer_url ?? null,
   };
-  const features: Record<string, unknown> = {};
+  const features: Record<string, boolean> = {};
   for (const [key, value] of Object.entries(config)) {
     if (!key.startsWith("FEATURE_")) continue;
     const name = key.slice("FEATURE_".length);
-    features[name] = NEVER.has(name) ? false : value;
+    features[name] = !NEVER.has(name) && Boolean(value);
   }
   return {
     config: shown,

@@ -13,5 +13,6 @@ export const documents: Resource = {
     "GET /discovery": { who: "anyone", ok: 200, anonymousAlways: true },
     "GET /openapi.json": { who: "anyone", ok: 200, anonymousAlways: true },
     "GET /docs": { who: "anyone", ok: 200, anonymousAlways: true },
+    "GET /registry/capabilities": { who: "anyone", ok: 200, anonymousAlways: true },
   },
 };

@@ -9,6 +9,13 @@ export const manifests: Resource = {
       with: { manifestref: "{digest}" },
       absent: 404,
     },
+    "GET /repository/{repository}/manifest/{manifestref}/security": {
+      who: "R:read",
+      ok: 200,
+      with: { manifestref: "{digest}" },
+      absent: 404,
+      features: ["FEATURE_SECURITY_SCANNER"],
+    },
     "GET /repository/{repository}/manifest/{manifestref}/labels": {
       who: "R:read",
       ok: 200,

@@ -14,7 +14,7 @@ function permissionsOf(
   const one = `/repository/{repository}/permissions/${kind}/{${Object.keys(holder)[0]}}`;
   return {
     [`GET /repository/{repository}/permissions/${kind}/`]: { who: "R:admin GRO&R:read", ok: 200 },
-    [`GET ${one}`]: { who: "R:admin GRO&R:read", ok: 200, with: holder, absent: 404, ...on("GET") },
+    [`GET ${one}`]: { who: "R:admin GRO&R:read", ok: 200, with: holder, absent: 400, ...on("GET") },
     [`PUT ${one}`]: {
       who: "R:admin",
       ok: 200,
@@ -35,7 +35,7 @@ export const repositoryPermissions: Resource = {
       ok: 200,
       with: { username: "zoe" },
     },
-    ...permissionsOf("team", { teamname: "owners" }, { GET: 404, PUT: 400, DELETE: 400 }),
+    ...permissionsOf("team", { teamname: "owners" }, { GET: 400, PUT: 400, DELETE: 400 }),
   },
   async prepare(world) {
     for (const { namespace, repository, name } of existing("repository")) {

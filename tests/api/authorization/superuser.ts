@@ -29,6 +29,10 @@ export const superusers: Resource = {
     "GET /superuser/users/{username}": managed("SU GRO", 200, user),
     "PUT /superuser/users/{username}": managed("SU", 200, { ...user, body: { enabled: false } }),
     "DELETE /superuser/users/{username}": managed("SU", 204, user),
+    "POST /superusers/users/{username}/sendrecovery": managed("SU", 200, {
+      with: { username: "managed" },
+      features: ["FEATURE_SUPER_USERS", "FEATURE_MAILING"],
+    }),
     "GET /superuser/organizations/": managed("SU GRO", 200),
     "PUT /superuser/organizations/{name}": managed("SU", 200, { ...organization, body: { name: "renamed" } }),
     "DELETE /superuser/organizations/{name}": managed("SU", 204, organization),

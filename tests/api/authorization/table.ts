@@ -1,14 +1,17 @@
 import type { Resource } from "./rules.ts";
-import { authorizedEmails } from "./authorized_email.ts";
 import { applications } from "./application.ts";
 import { appTokens } from "./app_token.ts";
 import { authorizations } from "./authorization.ts";
+import { authorizedEmails } from "./authorized_email.ts";
 import { documents } from "./documents.ts";
 import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
+import { immutabilityPolicies } from "./immutability_policy.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
+import { autoprunePolicies } from "./autoprune_policy.ts";
+import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
@@ -39,8 +42,11 @@ export const RESOURCES: readonly Resource[] = [
   tags,
   manifests,
   logs,
+  immutabilityPolicies,
   repositoryNotifications,
   userNotifications,
   superusers,
   searches,
+  quotas,
+  autoprunePolicies,
 ];

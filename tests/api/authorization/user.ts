@@ -6,7 +6,7 @@ export const users: Resource = {
     "GET /user/": { who: "U:read", ok: 200, anonymousAlways: true },
     "PUT /user/": { who: "U:adm", ok: 200, body: {}, FL: true },
     // The body is empty: whom it lets so far is the question here.
-    "POST /user/": { who: "anyone", ok: 400, body: {}, anonymousAlways: true },
+    "POST /user/": { who: "anyone", ok: 400, body: {} },
     "DELETE /user/": {
       who: "U:adm",
       ok: 204,

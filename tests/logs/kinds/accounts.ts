@@ -69,6 +69,18 @@ export const accountKinds: Writings = {
     act: ({ alice }) => alice.expect(204, "DELETE", ACME),
     row: () => ({ performer: "alice", metadata: { namespace: "acme" } }),
   },
+  org_change_email: inAcme(
+    { email: "new@example.org", old_email: "", namespace: "acme" },
+    [200, "PUT", ACME, { email: "new@example.org" }],
+  ),
+  org_change_invoicing: inAcme(
+    { invoice_email: true, namespace: "acme" },
+    [200, "PUT", ACME, { invoice_email: true }],
+  ),
+  org_change_tag_expiration: inAcme(
+    { tag_expiration: 86_400, namespace: "acme" },
+    [200, "PUT", ACME, { tag_expiration_s: 86_400 }],
+  ),
   org_change_name: byRoot({ account: "renamed" }, { old_name: "acme", new_name: "renamed" }, [
     200,
     "PUT",

@@ -1,4 +1,4 @@
-/** Keys of services, which belong to nobody's namespace: filed under the oldest account. */
+/** Keys of services, which belong to nobody's namespace. */
 import { ANY_TEXT, type Writing, type Writings } from "./written.ts";
 import type { World } from "../world.ts";
 
@@ -14,7 +14,7 @@ const KEY = { kid: ANY_TEXT, service: "builder", name: "k", expiration_date: nul
 const MADE = { preshared: true, auto_approved: true };
 
 function writes(act: (world: World) => Promise<unknown>, metadata: Record<string, unknown>): Writing {
-  return { act, row: () => ({ account: "root", performer: "root", metadata }) };
+  return { act, row: () => ({ account: null, performer: "root", metadata }) };
 }
 
 export const serviceKeyKinds: Writings = {

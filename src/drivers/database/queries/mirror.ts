@@ -105,7 +105,7 @@ export interface MirrorClaim {
   readonly nowMs: number;
   readonly leaseMs: number;
   readonly transactionId: string;
-  /** Mirrors that this worker leaves alone for now. */
+  /** Mirrors whose turn this worker leaves out for now; asked for by hand they run all the same. */
   readonly except: readonly number[];
   /** False: only what was asked for by hand, and what another left lying. */
   readonly scheduled: boolean;
@@ -118,8 +118,7 @@ export interface MirrorClaim {
  */
 export async function claimMirror(sql: Sql, claim: MirrorClaim): Promise<number | undefined> {
   const now = timeOf(sql, claim.nowMs);
-  const free = sql`
-    r.state = 2 and n.enabled and not (c.id = any(${claim.except as number[]}::integer[]))`;
+  const free = sql`r.state = 2 and n.enabled`;
   const from = sql`
     repomirrorconfig c join repository r on r.id = c.repository_id join "user" n on n.id = r.namespace_user_id`;
   const [row] = await sql<{ id: number }[]>`
@@ -134,6 +133,7 @@ export async function claimMirror(sql: Sql, claim: MirrorClaim): Promise<number 
       select c.id from ${from}
       where ${claim.scheduled} and c.is_enabled and c.sync_retries_remaining > 0 and c.sync_expiration_date is null
         and c.sync_status not in (2, -2) and c.sync_start_date <= ${now} and ${free}
+        and not (c.id = any(${claim.except as number[]}::integer[]))
         and not exists (select from asked) and not exists (select from silent)
       order by c.sync_start_date limit 1 for update of c skip locked
     )

@@ -10,10 +10,13 @@ export interface TagRow {
   readonly startMs: number;
   /** Null: the tag does not end by itself. */
   readonly endMs: number | null;
+  /** It is not to be moved, deleted or ended. */
+  readonly immutable: boolean;
 }
 
 const columns = (sql: Sql) =>
-  sql`id, name, manifest_id as "manifestId", lifetime_start_ms as "startMs", lifetime_end_ms as "endMs"`;
+  sql`id, name, manifest_id as "manifestId", lifetime_start_ms as "startMs", lifetime_end_ms as "endMs",
+  immutable`;
 
 const alive = (sql: Sql, nowMs: number) => sql`(lifetime_end_ms is null or lifetime_end_ms > ${nowMs})`;
 
@@ -23,10 +26,10 @@ const alive = (sql: Sql, nowMs: number) => sql`(lifetime_end_ms is null or lifet
  */
 export function liveTag(sql: Sql, repositoryId: Fragment, name: Fragment, nowMs: number) {
   return sql`
-    (select id, name, manifest_id, lifetime_start_ms, lifetime_end_ms from tag
+    (select id, name, manifest_id, lifetime_start_ms, lifetime_end_ms, immutable from tag
      where repository_id = ${repositoryId} and name = ${name} and lifetime_end_ms is null and not hidden
      union all
-     select id, name, manifest_id, lifetime_start_ms, lifetime_end_ms from tag
+     select id, name, manifest_id, lifetime_start_ms, lifetime_end_ms, immutable from tag
      where repository_id = ${repositoryId} and name = ${name} and lifetime_end_ms > ${nowMs} and not hidden
      order by lifetime_start_ms desc, id desc limit 1)`;
 }
@@ -115,12 +118,14 @@ export async function insertTag(
     endMs: number | null;
     hidden: boolean;
     reversion: boolean;
+    immutable?: boolean;
   },
 ): Promise<void> {
   await sql`
-    insert into tag (name, repository_id, manifest_id, lifetime_start_ms, lifetime_end_ms, hidden, reversion, tag_kind_id)
+    insert into tag (name, repository_id, manifest_id, lifetime_start_ms, lifetime_end_ms, hidden, reversion, immutable,
+      tag_kind_id)
     values (${row.name}, ${row.repositoryId}, ${row.manifestId}, ${row.startMs}, ${row.endMs}, ${row.hidden},
-      ${row.reversion}, (select id from tagkind where name = 'tag'))`;
+      ${row.reversion}, ${row.immutable ?? false}, (select id from tagkind where name = 'tag'))`;
 }
 
 /** Sets a tag's end, or takes it away. Whoever was told of the old end will be told of the new one. */
@@ -128,6 +133,21 @@ export async function updateTagEnd(sql: Sql, id: number, endMs: number | null): 
   await sql`
     with told as (delete from tagnotificationsuccess where tag_id = ${id})
     update tag set lifetime_end_ms = ${endMs} where id = ${id}`;
+}
+
+export async function updateTagImmutable(sql: Sql, id: number, immutable: boolean): Promise<void> {
+  await sql`update tag set immutable = ${immutable} where id = ${id}`;
+}
+
+/** An immutable tag that points at the manifest now; `undefined` without one. */
+export async function selectImmutableTagOf(
+  sql: Sql,
+  manifestId: number,
+  nowMs: number,
+): Promise<string | undefined> {
+  const [row] = await sql<{ name: string }[]>`
+    select name from tag where manifest_id = ${manifestId} and ${alive(sql, nowMs)} and immutable limit 1`;
+  return row?.name;
 }
 
 /** Prolongs the live hidden tag of a manifest, never shortening it. @returns whether there was one */

@@ -12,6 +12,28 @@ export interface TagPeriodRow {
   readonly mediaType: string;
   /** Of the layers together; null for an index. */
   readonly sizeBytes: number | null;
+  readonly manifestId: number;
+  readonly immutable: boolean;
+}
+
+/** A manifest that an index names. */
+export interface IndexChildRow {
+  readonly indexId: number;
+  readonly digest: string;
+  /** It is in the repository: an index that a mirror has filtered need not have all. */
+  readonly present: boolean;
+}
+
+/** What the indexes name, in their order. @param indexIds manifests that are indexes */
+export function selectIndexChildren(sql: Sql, indexIds: readonly number[]): Promise<IndexChildRow[]> {
+  return sql<IndexChildRow[]>`
+    select m.id as "indexId", child.value ->> 'digest' as digest,
+      exists (
+        select from manifestchild c join manifest there on there.id = c.child_manifest_id
+        where c.manifest_id = m.id and there.digest = child.value ->> 'digest') as present
+    from manifest m
+      cross join lateral json_array_elements(m.manifest_bytes::json -> 'manifests') with ordinality child (value, nth)
+    where m.id = any(${[...indexIds]}::integer[]) order by m.id, child.nth`;
 }
 
 /** Which tags; both conditions hold when both are there. */
@@ -39,7 +61,8 @@ export function selectTagPeriods(
   const like = part === undefined ? sql`` : sql`and name ilike ${`%${part.replace(/[\\%_]/g, "\\$&")}%`}`;
   return sql<TagPeriodRow[]>`
     select t.name, t.lifetime_start_ms as "startMs", t.lifetime_end_ms as "endMs", t.reversion, m.digest,
-      mt.name as "mediaType", m.layers_compressed_size as "sizeBytes"
+      mt.name as "mediaType", m.layers_compressed_size as "sizeBytes",
+      t.manifest_id as "manifestId", t.immutable
     from (
       select id from tag
       where repository_id = ${repositoryId} and not hidden and manifest_id is not null ${alive} ${named} ${like}

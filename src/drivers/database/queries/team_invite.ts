@@ -76,3 +76,22 @@ export async function deleteTeamInviteOf(
     delete from teammemberinvite where team_id = ${teamId} and ${whose} returning invite_token as token`;
   return row?.token;
 }
+
+/** Ends invitations to the team, or to every team of the organization. @returns the accounts among the invited */
+export async function deleteTeamInvitesTo(
+  sql: Sql,
+  target: { teamId: number } | { organizationId: number },
+): Promise<{ userId: number; token: string }[]> {
+  const teams = "teamId" in target
+    ? sql`(${target.teamId}::integer)`
+    : sql`(select id from team where organization_id = ${target.organizationId})`;
+  const rows = await sql<{ userId: number | null; token: string }[]>`
+    delete from teammemberinvite where team_id in ${teams}
+    returning user_id as "userId", invite_token as token`;
+  return rows.flatMap(({ userId, token }) => userId === null ? [] : [{ userId, token }]);
+}
+
+/** Ends the invitations that an account has got, and those that it has sent. */
+export async function deleteTeamInvitesWith(sql: Sql, accountId: number): Promise<void> {
+  await sql`delete from teammemberinvite where user_id = ${accountId} or inviter_id = ${accountId}`;
+}

@@ -162,17 +162,6 @@ export async function updateAccountEnabled(sql: Sql, id: number, enabled: boolea
   await sql`update "user" set enabled = ${enabled} where id = ${id}`;
 }
 
-/** People, or organizations, by name, after `afterName`. */
-export function selectAccounts(
-  sql: Sql,
-  options: { kind: "user" | "organization"; afterName: string; limit: number },
-): Promise<UserRow[]> {
-  return sql<UserRow[]>`
-    select ${accountColumns(sql)} from "user"
-    where not robot and organization = ${options.kind === "organization"} and username > ${options.afterName}
-    order by username limit ${options.limit}`;
-}
-
 /** Organizations in whose teams the user is, with the strongest role there. */
 export function selectOrganizationsOf(
   sql: Sql,

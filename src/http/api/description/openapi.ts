@@ -3,6 +3,7 @@ import type { Route } from "../route.ts";
 import type { Site } from "./routes.ts";
 import {
   apiErrorSchema,
+  bodyIsRequired,
   inputSchema,
   type JsonSchema,
   outputSchema,
@@ -82,15 +83,24 @@ function operation(route: Route): Operation {
     tags: [tagOf(route)],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : {
-      requestBody: { required: true, content: { "application/json": { schema: inputSchema(route.body) } } },
+      requestBody: {
+        required: bodyIsRequired(route.body),
+        content: { "application/json": { schema: inputSchema(route.body) } },
+      },
     }),
     responses: { ...responses, default: { $ref: "#/components/responses/Error" } },
     security: [
       { oauth2: route.scope === undefined ? [] : [route.scope] },
       { session: [] },
-      ...(route.allowAnonymous === true || route.method === "GET" ? [{}] : []),
+      ...(isForStrangers(route) ? [{}] : []),
     ],
   };
+}
+
+/** Whether somebody who is not signed in may get more than a refusal: of what others may do only reading is for everybody. */
+function isForStrangers({ allowAnonymous, method, scope, freshLogin }: Route): boolean {
+  if (allowAnonymous === true) return true;
+  return method === "GET" && freshLogin !== true && (scope === undefined || scope === "repo:read");
 }
 
 function content(description: string, schema: JsonSchema) {

@@ -23,6 +23,11 @@ export function outputSchema(schema: z.ZodType): JsonSchema {
   return bare(z.toJSONSchema(schema, { io: "output", unrepresentable: "any", reused: "inline" }));
 }
 
+/** Whether the route refuses requests without a body. */
+export function bodyIsRequired(schema: z.ZodType): boolean {
+  return !schema.safeParse(undefined).success;
+}
+
 /** OpenAPI 3.1 and Swagger say once for the whole document which JSON Schema they mean. */
 function bare({ $schema: _, ...schema }: JsonSchema): JsonSchema {
   return schema;
@@ -30,9 +35,28 @@ function bare({ $schema: _, ...schema }: JsonSchema): JsonSchema {
 
 const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   repository: "Its full name, namespace/name; the slash is not encoded.",
+  orgname: "The organization's name.",
+  teamname: "The team's name.",
+  membername: "Name of a user, or full name of a robot.",
+  username: "The user's name.",
+  robot_shortname: "The robot's name without its namespace and the plus sign.",
+  namespace: "Name of a user or an organization.",
+  name: "The organization's name.",
   manifestref: "A digest, such as sha256:…",
-  labelid: "The label's id.",
   tag: "The tag's name.",
+  labelid: "The label's id.",
+  prototypeid: "The default permission's id.",
+  uuid: "Its id, as a list tells it.",
+  kid: "The key's id.",
+  policy_uuid: "The policy's id.",
+  quota_id: "The quota's id.",
+  limit_id: "The limit's id.",
+  prefix: "The beginning of a name.",
+  email: "An e-mail address.",
+  code: "The code that the invitation names.",
+  service_id: "The external sign-in's id.",
+  error_type: "As answers name it in error_type.",
+  build_uuid: "A build's id: there is none.",
 };
 
 /** Of the path and of the query, in this order. */
@@ -69,6 +93,8 @@ export function parametersOf(route: Route): Parameter[] {
 }
 
 const SUBJECTS: readonly (readonly [part: RegExp, tag: string])[] = [
+  [/\/quota(\/|$)/, "namespacequota"],
+  [/\/autoprunepolicy\//, "autoprune"],
   [/\/permissions\//, "permission"],
   [/\/tag\//, "tag"],
   [/\/manifest\//, "manifest"],
@@ -77,6 +103,9 @@ const SUBJECTS: readonly (readonly [part: RegExp, tag: string])[] = [
   [/\/prototypes/, "prototype"],
   [/^\/(discovery|openapi|docs)/, "discovery"],
   [/^\/(signin|signout)/, "user"],
+  [/^\/superusers?\//, "superuser"],
+  [/^\/(entities|find)\//, "search"],
+  [/^\/messages?/, "globalmessages"],
 ];
 
 /** The subject that a route is filed under, as Quay names it. */

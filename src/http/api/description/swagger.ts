@@ -3,6 +3,7 @@ import type { Route } from "../route.ts";
 import type { Site } from "./routes.ts";
 import {
   apiErrorSchema,
+  bodyIsRequired,
   inputSchema,
   type JsonSchema,
   outputSchema,
@@ -10,6 +11,7 @@ import {
   scopeTexts,
   tagOf,
 } from "./schemas.ts";
+import { swaggerSchema } from "./swagger_schema.ts";
 
 /** Swagger 2.0 of `routes` in the shape of Quay's `GET /api/v1/discovery`: its extensions, its names for errors. */
 export function swagger({ baseUrl, config }: Site, routes: readonly Route[]) {
@@ -62,18 +64,18 @@ function operation(route: Route, tag: string, definitions: Record<string, JsonSc
     if (schema === null) responses[status] = { description: "Successful invocation" };
     else {
       const name = `${route.operationId}_${status}`;
-      definitions[name] = outputSchema(schema);
+      definitions[name] = swaggerSchema(outputSchema(schema));
       responses[status] = { description: "Successful invocation", schema: { $ref: `#/definitions/${name}` } };
     }
   }
   const parameters: unknown[] = [...pathParameters(route), ...queryParameters(route)];
   if (route.body !== undefined) {
     const name = `${route.operationId}_body`;
-    definitions[name] = inputSchema(route.body);
+    definitions[name] = swaggerSchema(inputSchema(route.body));
     parameters.push({
       name: "body",
       in: "body",
-      required: true,
+      required: bodyIsRequired(route.body),
       description: "Request body contents.",
       schema: { $ref: `#/definitions/${name}` },
     });

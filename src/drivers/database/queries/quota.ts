@@ -1,0 +1,103 @@
+import type { Sql } from "../postgres.ts";
+
+export type QuotaLimitType = "Warning" | "Reject";
+
+/** A row of `quotalimits`. */
+export interface QuotaLimitRow {
+  readonly id: number;
+  readonly type: QuotaLimitType;
+  readonly percent: number;
+}
+
+/** A namespace's quota with its limits, the lowest first. */
+export interface QuotaRow {
+  readonly id: number;
+  readonly namespaceId: number;
+  readonly limitBytes: number;
+  readonly limits: readonly QuotaLimitRow[];
+}
+
+/** The quotas of these namespaces; those without one are left out. */
+export function selectQuotas(sql: Sql, namespaceIds: readonly number[]): Promise<QuotaRow[]> {
+  return sql<QuotaRow[]>`
+    select q.id, q.namespace_id as "namespaceId", q.limit_bytes::float8 as "limitBytes",
+      coalesce((
+        select json_agg(json_build_object('id', l.id, 'type', t.name, 'percent', l.percent_of_limit)
+          order by l.percent_of_limit, l.id)
+        from quotalimits l join quotatype t on t.id = l.quota_type_id where l.quota_id = q.id), '[]'::json) as limits
+    from userorganizationquota q where q.namespace_id = any(${namespaceIds as number[]}::integer[])`;
+}
+
+/** @returns its id, or undefined when the namespace has one already */
+export async function insertQuota(
+  sql: Sql,
+  namespaceId: number,
+  limitBytes: number,
+): Promise<number | undefined> {
+  const [row] = await sql<{ id: number }[]>`
+    insert into userorganizationquota (namespace_id, limit_bytes) values (${namespaceId}, ${limitBytes})
+    on conflict (namespace_id) do nothing returning id`;
+  return row?.id;
+}
+
+export async function updateQuota(sql: Sql, id: number, limitBytes: number): Promise<void> {
+  await sql`update userorganizationquota set limit_bytes = ${limitBytes} where id = ${id}`;
+}
+
+/** With its limits. */
+export async function deleteQuota(sql: Sql, id: number): Promise<void> {
+  await sql`delete from userorganizationquota where id = ${id}`;
+}
+
+/** Held until the transaction ends, so that of two equal limits one is refused. */
+export async function lockQuota(sql: Sql, id: number): Promise<void> {
+  await sql`select id from userorganizationquota where id = ${id} for update`;
+}
+
+export async function insertQuotaLimit(
+  sql: Sql,
+  quotaId: number,
+  limit: { type: QuotaLimitType; percent: number },
+): Promise<void> {
+  await sql`
+    insert into quotalimits (quota_id, quota_type_id, percent_of_limit)
+    values (${quotaId}, (select id from quotatype where name = ${limit.type}), ${limit.percent})`;
+}
+
+export async function updateQuotaLimit(
+  sql: Sql,
+  id: number,
+  limit: { type: QuotaLimitType; percent: number },
+): Promise<void> {
+  await sql`
+    update quotalimits set quota_type_id = (select id from quotatype where name = ${limit.type}),
+      percent_of_limit = ${limit.percent}
+    where id = ${id}`;
+}
+
+export async function deleteQuotaLimit(sql: Sql, id: number): Promise<void> {
+  await sql`delete from quotalimits where id = ${id}`;
+}
+
+/** What is kept of how much a namespace or repository holds. */
+export interface StoredSizeRow {
+  readonly id: number;
+  readonly sizeBytes: number;
+  /** Epoch milliseconds. */
+  readonly countingSinceMs: number | null;
+  readonly counted: boolean;
+}
+
+export function selectNamespaceSizes(sql: Sql, namespaceIds: readonly number[]): Promise<StoredSizeRow[]> {
+  return sql<StoredSizeRow[]>`
+    select namespace_user_id as id, size_bytes::float8 as "sizeBytes", backfill_start_ms::float8 as "countingSinceMs",
+      backfill_complete as counted
+    from quotanamespacesize where namespace_user_id = any(${namespaceIds as number[]}::integer[])`;
+}
+
+export function selectRepositorySizes(sql: Sql, repositoryIds: readonly number[]): Promise<StoredSizeRow[]> {
+  return sql<StoredSizeRow[]>`
+    select repository_id as id, size_bytes::float8 as "sizeBytes", backfill_start_ms::float8 as "countingSinceMs",
+      backfill_complete as counted
+    from quotarepositorysize where repository_id = any(${repositoryIds as number[]}::integer[])`;
+}

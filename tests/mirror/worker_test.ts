@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { MirrorPaused, unlimited } from "../../src/domain/mirroring/limits.ts";
+import { findMirror, findMirrorProgress } from "../../src/domain/mirroring/mirrors.ts";
+import { type Mirror, SYNC_STATUS } from "../../src/domain/mirroring/model.ts";
+import {
+  cancelMirrorSync,
+  claimMirror,
+  requestMirrorSync,
+} from "../../src/drivers/database/queries/mirror.ts";
+import { type MirrorWorkerOptions, startMirrorWorker } from "../../src/workers/repo_mirror.ts";
+import { eventually } from "../database/cluster.ts";
+import { type Edge, withEdge } from "./edge.ts";
+import { withFake } from "./fake_registry.ts";
+import { startFaultyProxy } from "./faulty_proxy.ts";
+import { randomBytes } from "./images.ts";
+
+const HOUR = 3600_000;
+
+async function withWorker(
+  edge: Edge,
+  fn: () => Promise<void>,
+  options: MirrorWorkerOptions = {},
+): Promise<void> {
+  const stop = startMirrorWorker(edge.deps, options);
+  try {
+    await fn();
+  } finally {
+    await stop();
+  }
+}
+
+async function find(edge: Edge, { repositoryId }: Mirror): Promise<Mirror> {
+  return await findMirror(edge.deps.sql, repositoryId) as Mirror;
+}
+
+function reaches(edge: Edge, mirror: Mirror, status: number): Promise<Mirror> {
+  return eventually(async () => {
+    const found = await find(edge, mirror);
+    assert.equal(found.status, status);
+    return found;
+  });
+}
+
+Deno.test("a mirror that is due runs, succeeds, and is due again on its grid", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      const digest = fake.image("v1", [randomBytes(1000, 1)]);
+      const startMs = Math.floor(Date.now() / 1000) * 1000 - 2.5 * HOUR;
+      const mirror = await edge.mirror({ reference: `${fake.host}/app`, startMs, intervalS: 3600 });
+      await withWorker(edge, async () => {
+        const done = await reaches(edge, mirror, SYNC_STATUS.SUCCESS);
+        assert.equal(done.startMs, startMs + 3 * HOUR);
+        assert.equal(done.expirationMs, null);
+        assert.deepEqual(await edge.tags(mirror), { v1: digest });
+        await eventually(async () => {
+          const progress = await findMirrorProgress(edge.deps.sql, mirror.repositoryId);
+          assert.equal(progress?.phase, "done");
+          assert.equal(progress.tagsDone, 1);
+          const metrics = await edge.deps.metrics.snapshot();
+          const valueOf = (name: string) => metrics.find((metric) => metric.name === name)?.values[0]?.value;
+          assert.equal(valueOf("quay_repository_mirror_last_sync_status"), 1);
+          assert.equal(valueOf("quay_repository_mirror_sync_complete"), 1);
+          assert.equal(valueOf("quay_repository_mirror_pending_tags"), 0);
+          assert.equal(valueOf("quay_repository_rows_unmirrored"), 0);
+        });
+      });
+    })
+  ));
+
+Deno.test("who may be claimed: the states, dates and tries of Quay's rules, and claims whose holder is silent", () =>
+  withEdge({}, async (edge) => {
+    const { sql } = edge.deps;
+    const nowMs = Date.now();
+    const claim = (scheduled = true) =>
+      claimMirror(sql, { nowMs, leaseMs: 60_000, transactionId: crypto.randomUUID(), except: [], scheduled });
+    const mirror = await edge.mirror({ reference: "registry.test/app", startMs: nowMs - 1000 });
+    const set = (columns: Record<string, unknown>) =>
+      sql`update repomirrorconfig set ${
+        sql({
+          is_enabled: true,
+          sync_status: 0,
+          sync_retries_remaining: 3,
+          sync_start_date: new Date(nowMs - 1000),
+          sync_expiration_date: null,
+          ...columns,
+        })
+      } where id = ${mirror.id}`;
+    const past = new Date(nowMs - 1000);
+    const future = new Date(nowMs + 100_000);
+    const cases: [what: string, columns: Record<string, unknown>, claimed: boolean][] = [
+      ["due", {}, true],
+      ["failed, with tries left", { sync_status: -1, sync_retries_remaining: 1 }, true],
+      ["no tries left", { sync_retries_remaining: 0 }, false],
+      ["not due yet", { sync_start_date: future }, false],
+      ["no start", { sync_start_date: null }, false],
+      ["disabled", { is_enabled: false }, false],
+      ["cancelled", { sync_status: -2 }, false],
+      ["asked for, whatever the rest says", {
+        sync_status: 3,
+        is_enabled: false,
+        sync_retries_remaining: 0,
+        sync_start_date: future,
+      }, true],
+      ["claimed", { sync_status: 2, sync_expiration_date: future }, false],
+      ["claimed, the holder is silent", { sync_status: 2, sync_expiration_date: past }, true],
+    ];
+    for (const [what, columns, claimed] of cases) {
+      await set(columns);
+      assert.equal(await claim() === mirror.id, claimed, what);
+    }
+    await set({});
+    assert.equal(await claim(false), undefined, "between rounds");
+    await sql`update repository set state = 0 where id = ${mirror.repositoryId}`;
+    assert.equal(await claim(), undefined, "not in state MIRROR");
+  }));
+
+Deno.test("claimMirror(): many workers at once get each mirror once, the longest due first", () =>
+  withEdge({}, async (edge) => {
+    const { sql } = edge.deps;
+    const nowMs = Date.now();
+    const mirrors: Mirror[] = [];
+    for (let i = 0; i < 6; i++) {
+      mirrors.push(await edge.mirror({ reference: "registry.test/app", startMs: nowMs - 10_000 + i * 1000 }));
+    }
+    const claim = () =>
+      claimMirror(sql, {
+        nowMs,
+        leaseMs: 60_000,
+        transactionId: crypto.randomUUID(),
+        except: [mirrors[5]!.id],
+        scheduled: true,
+      });
+    assert.equal(await claim(), mirrors[0]!.id);
+    const got: number[] = [];
+    while (got.length < 4) {
+      got.push(...(await Promise.all([claim(), claim(), claim()])).filter((id) => id !== undefined));
+    }
+    assert.deepEqual(got.sort(), mirrors.slice(1, 5).map(({ id }) => id));
+    assert.equal(await claim(), undefined);
+  }));
+
+Deno.test("claimMirror(): with 1,000 mirrors none of its branches reads the whole table", () =>
+  withEdge({}, async (edge) => {
+    const { sql } = edge.deps;
+    const { id } = await edge.mirror({ reference: "registry.test/app" });
+    await sql`
+      with made as (
+        insert into repository (namespace_user_id, name, visibility_id, description, badge_token, kind_id, trust_enabled, state)
+        select namespace_user_id, 'many' || i, visibility_id, '', gen_random_uuid()::text, kind_id, false, 2
+        from repository, generate_series(1, 1000) i where id = (select repository_id from repomirrorconfig where id = ${id})
+        returning id
+      ), rule as (
+        insert into repomirrorrule (repository_id, rule_value) select id, '["*"]' from made returning id, repository_id
+      )
+      insert into repomirrorconfig (repository_id, internal_robot_id, external_reference, sync_start_date, root_rule_id)
+      select rule.repository_id, (select internal_robot_id from repomirrorconfig where id = ${id}), 'x/y',
+        now() + interval '1 hour', rule.id from rule`;
+    await sql`analyze repomirrorconfig`;
+    await sql`analyze repository`;
+    for (
+      const condition of [
+        "sync_status = 3 and sync_expiration_date is null order by sync_start_date limit 1",
+        "sync_status = 2 and sync_expiration_date <= now() order by sync_expiration_date limit 1",
+        "is_enabled and sync_retries_remaining > 0 and sync_expiration_date is null and sync_status not in (2, -2) " +
+        "and sync_start_date <= now() order by sync_start_date limit 1",
+      ]
+    ) {
+      const plan = await sql.unsafe(`explain select id from repomirrorconfig where ${condition}`);
+      const text = plan.map((row) => Object.values(row)[0]).join("\n");
+      assert.match(text, /Index/);
+      assert.doesNotMatch(text, /Seq Scan/, text);
+    }
+  }));
+
+Deno.test("sync-now runs a disabled mirror within moments; a cancel stops the running copy down to its connection", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      fake.image("v1", [randomBytes(5_000_000, 1)]);
+      const link = startFaultyProxy({ hostname: "127.0.0.1", port: Number(fake.host.split(":")[1]) });
+      try {
+        const mirror = await edge.mirror({ reference: `${link.host}/app`, enabled: false });
+        await withWorker(edge, async () => {
+          link.faults = { bytesPerSecond: 500_000 };
+          assert.equal(await requestMirrorSync(edge.deps.sql, mirror.repositoryId), true);
+          await reaches(edge, mirror, SYNC_STATUS.SYNCING);
+          assert.equal(await requestMirrorSync(edge.deps.sql, mirror.repositoryId), false, "runs already");
+          await eventually(() => Promise.resolve(assert.ok(link.bytes > 200_000)));
+          assert.equal(await cancelMirrorSync(edge.deps.sql, mirror.repositoryId), true);
+          await eventually(async () => {
+            const progress = await findMirrorProgress(edge.deps.sql, mirror.repositoryId);
+            assert.equal(progress?.phase, "cancelled");
+          });
+          const bytes = link.bytes;
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          assert.ok(link.bytes - bytes < 200_000, "nothing flows any more");
+          assert.equal((await find(edge, mirror)).status, SYNC_STATUS.CANCEL);
+          assert.equal(
+            await cancelMirrorSync(edge.deps.sql, mirror.repositoryId),
+            false,
+            "nothing to cancel",
+          );
+        });
+      } finally {
+        await link.stop();
+      }
+    })
+  ));
+
+Deno.test("a failure is tried again, and after the third the mirror waits for its next turn", () =>
+  withEdge({ config: { REPO_MIRROR_INTERVAL: 1 } }, async (edge) => {
+    const startMs = Math.floor(Date.now() / 1000) * 1000 - 1000;
+    const mirror = await edge.mirror({ reference: "registry.invalid/app", startMs, intervalS: 3600 });
+    await withWorker(edge, async () => {
+      await eventually(async () => {
+        const { status, retriesRemaining, startMs: nextMs } = await find(edge, mirror);
+        assert.deepEqual([status, retriesRemaining, nextMs], [SYNC_STATUS.FAIL, 3, startMs + HOUR]);
+      }, 40_000);
+    });
+    const failures = (await edge.logKinds(mirror)).filter(({ kind }) => kind === "repo_mirror_sync_failed");
+    assert.equal(failures.length, 3);
+  }));
+
+Deno.test("a paused run stays claimed until its window opens, and whoever comes then goes on", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      const digest = fake.image("v1", [randomBytes(2_000_000, 1)]);
+      const mirror = await edge.mirror({ reference: `${fake.host}/app` });
+      const untilMs = Date.now() + 6000;
+      const limitsOf = () => ({
+        ...unlimited(),
+        took: () =>
+          Date.now() < untilMs ? Promise.reject(new MirrorPaused(untilMs, "closed")) : Promise.resolve(),
+      });
+      await withWorker(edge, async () => {
+        await eventually(async () => {
+          const progress = await findMirrorProgress(edge.deps.sql, mirror.repositoryId);
+          assert.equal(progress?.phase, "paused");
+        });
+        const paused = await find(edge, mirror);
+        assert.equal(paused.status, SYNC_STATUS.SYNCING);
+        assert.equal(paused.expirationMs, untilMs);
+        assert.equal(paused.retriesRemaining, 3);
+        await reaches(edge, mirror, SYNC_STATUS.SUCCESS);
+        assert.deepEqual(await edge.tags(mirror), { v1: digest });
+      }, { limitsOf });
+    })
+  ));
+
+Deno.test("a worker that stops gives its mirrors to whoever comes next", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      fake.image("v1", [randomBytes(3_000_000, 1)]);
+      const link = startFaultyProxy({ hostname: "127.0.0.1", port: Number(fake.host.split(":")[1]) }, {});
+      try {
+        const mirror = await edge.mirror({ reference: `${link.host}/app` });
+        link.faults = { bytesPerSecond: 1_000_000 };
+        await withWorker(edge, async () => {
+          await eventually(() => Promise.resolve(assert.ok(link.bytes > 200_000)));
+        });
+        const left = await find(edge, mirror);
+        assert.equal(left.status, SYNC_STATUS.SYNCING);
+        assert.ok((left.expirationMs as number) <= Date.now());
+        link.faults = {};
+        await withWorker(edge, async () => void await reaches(edge, mirror, SYNC_STATUS.SUCCESS));
+      } finally {
+        await link.stop();
+      }
+    })
+  ));
