@@ -67,8 +67,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   ],
   "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
   "--repo|--org|--kind|--since|--until|--limit": [],
-  "--filter|--tag|--at|--in|--lifetime|--name|--app": [],
-  "--location|--older-than|--rate": [],
+  "--filter|--tag|--at|--in|--lifetime|--name|--app|--location|--older-than|--rate": [],
 };
 
 export const completionCommand: Command = {

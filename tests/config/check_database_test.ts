@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { checkDatabase } from "../../src/cli/check_database.ts";
 import { EMBEDDED_USER } from "../../src/drivers/database/postgres.ts";
-import { withDatabase, withTcp } from "../database.ts";
+import { withDatabase } from "../database.ts";
+import { withTcp } from "../database/tcp.ts";
 
 Deno.test("quaylet check: a database that works", () =>
   withDatabase((_sql, name) =>
