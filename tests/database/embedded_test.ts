@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { lockDataDir } from "../../src/drivers/database/data_lock.ts";
+import { locatePostgres } from "../../src/drivers/database/embedded_binaries.ts";
 import { asAppError, openPool } from "../../src/drivers/database/postgres.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { test } from "../skip.ts";
@@ -158,6 +159,21 @@ test({
       assert.equal((await pool`select 1 as one`)[0]?.one, 1);
       await pool.end();
       assert.equal((await Deno.stat(dataDir)).mode! & 0o777, 0o700);
+    }),
+});
+
+test({
+  name: "startEmbedded(): as root from binaries in a folder that keeps others out",
+  needs: ["root", "setpriv"],
+  fn: () =>
+    withDataDir(async (dataDir, start) => {
+      const binDir = await locatePostgres(Deno.env.toObject(), `${dataDir}/closed`);
+      await Deno.chmod(`${dataDir}/closed`, 0o700);
+      await Deno.mkdir(`${dataDir}/inner`);
+      const { target } = await start({ dataDir: `${dataDir}/inner`, binDir });
+      const pool = openPool({ target, max: 1, applicationName: "test" });
+      assert.equal((await pool`select 1 as one`)[0]?.one, 1);
+      await pool.end();
     }),
 });
 

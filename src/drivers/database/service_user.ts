@@ -44,7 +44,9 @@ export async function asServiceUser(
   }
   const rights = ["--reuid", `${user.uid}`, "--regid", `${user.gid}`, "--clear-groups"];
   const caps = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"];
-  return { program: setpriv, options: { args: [...rights, ...caps, "--", program, ...args], cwd } };
+  // initdb looks with access(2) whether it may run its programs, which forgets the right otherwise.
+  const bits = ["--securebits", "+no_setuid_fixup"];
+  return { program: setpriv, options: { args: [...rights, ...bits, ...caps, "--", program, ...args], cwd } };
 }
 
 /** The topmost folder on the way to one of `paths` that `user` may not pass. */
