@@ -34,11 +34,16 @@ export interface Settings {
 /** Opens a pool and a storage engine of this thread's own. `close` ends the pool's connections. */
 export async function composeDeps(
   settings: Settings,
-  { poolSize, name }: { poolSize: number; name: string },
+  { poolSize, name, idleSeconds }: { poolSize: number; name: string; idleSeconds?: number },
 ): Promise<{ deps: Deps; close(): Promise<void> }> {
   const { config, place } = settings;
   const authorities = await readExtraAuthorities(place.configDir);
-  const pool = openPool({ target: settings.database, max: poolSize, applicationName: `quaylet ${name}` });
+  const pool = openPool({
+    target: settings.database,
+    max: poolSize,
+    applicationName: `quaylet ${name}`,
+    ...(idleSeconds === undefined ? {} : { idleSeconds }),
+  });
   const traced = isTracing();
   const metrics = createMetrics();
   const storage = await openStorage(config, { configDir: place.configDir, authorities, metrics });

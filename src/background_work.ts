@@ -25,7 +25,7 @@ import { cleanUploads } from "./workers/upload_cleanup.ts";
 export const ORPHAN_AGE_MS = 600_000;
 
 /** How long what happened waits at most to be told; looking costs two look-ups in an index. */
-const NOTIFICATION_POLL_MS = 6000;
+const NOTIFICATION_POLL_MS = 10_000;
 
 /** How long a new blob waits at most for its copies to be begun. */
 const REPLICATION_POLL_MS = 5000;

@@ -4,14 +4,11 @@ import { isSuperuser } from "./domain/access.ts";
 import { createHealth } from "./domain/health.ts";
 import { instanceKey, isInstanceKeyUsable } from "./domain/service_keys.ts";
 import { schemaIsCurrent } from "./drivers/database/migrate.ts";
-import { identifyClient } from "./http/api/client.ts";
 import { healthRoutes } from "./http/health.ts";
-import { keyRoutes } from "./http/keys.ts";
 import { clientViewReader } from "./http/middleware/client_address.ts";
 import { registryRoutes } from "./http/registry/registry.ts";
 import { createServer, type Surfaces } from "./http/server.ts";
 import type { ThreadService } from "./http/thread.ts";
-import { webRoutes } from "./http/web/web.ts";
 import { allBeating, beat } from "./lib/heartbeats.ts";
 
 /** What every HTTP worker thread is told. */
@@ -26,7 +23,7 @@ export async function composeThread(settings: ThreadSettings, index: number): Pr
   const { deps, close } = await composeDeps(settings, { poolSize: 3, name: `http-${index + 1}` });
   const stopBeating = beat(settings.heartbeats, index);
   const mounted = (path: string, routes: Hono): Hono => new Hono().route(path, routes);
-  // Its schemas are half of all code, and most threads of most nodes are never asked for it.
+  // Most of all code is theirs, and most threads of most nodes are never asked for it.
   const api = onFirstUse(async () => {
     const { apiRoutes } = await import("./http/api/api.ts");
     return mounted("/api/v1", apiRoutes(deps));
@@ -35,8 +32,14 @@ export async function composeThread(settings: ThreadSettings, index: number): Pr
     const { oauthRoutes } = await import("./http/oauth/oauth.ts");
     return oauthRoutes(deps);
   });
-  const keys = mounted("/keys", keyRoutes(deps));
-  const web = webRoutes(deps);
+  const keys = onFirstUse(async () => {
+    const { keyRoutes } = await import("./http/keys.ts");
+    return mounted("/keys", keyRoutes(deps));
+  });
+  const web = onFirstUse(async () => {
+    const { webRoutes } = await import("./http/web/web.ts");
+    return webRoutes(deps);
+  });
   const health = healthRoutes({
     config,
     health: createHealth({
@@ -45,21 +48,24 @@ export async function composeThread(settings: ThreadSettings, index: number): Pr
       pingWorkers: () => Promise.resolve(allBeating(settings.heartbeats)),
       serviceKeyUsable: () => isInstanceKeyUsable(deps),
     }),
-    isSuperuser: async (request) =>
-      isSuperuser(config, (await identifyClient(deps, new Context(request))).actor),
+    isSuperuser: async (request) => {
+      if (!request.headers.has("Authorization") && !request.headers.has("Cookie")) return false;
+      const { identifyClient } = await import("./http/api/client.ts");
+      return isSuperuser(config, (await identifyClient(deps, new Context(request))).actor);
+    },
     serviceKeyId: () => instanceKey(deps).kid,
     schemaIsCurrent: () => schemaIsCurrent(deps.sql),
   });
   const surfaces: Surfaces = {
     registry: registryRoutes(deps),
     api: async (request, context) => await (await api()).fetch(request, context),
-    keys: (request, context) => keys.fetch(request, context),
+    keys: async (request, context) => await (await keys()).fetch(request, context),
     oauth: async (request, context) => await (await oauth()).fetch(request, context),
     health: (request, context) => health.fetch(request, context),
     web: async (request, context) =>
       new URL(request.url).pathname === config.LOCAL_OAUTH_HANDLER
         ? await (await oauth()).fetch(request, context)
-        : await web.fetch(request, context),
+        : await (await web()).fetch(request, context),
   };
   const readClient = clientViewReader(config);
   return {

@@ -33,6 +33,7 @@ export async function buildSelfExtracting(
     await Deno.copyFile(join(denoPackage, "deno"), join(tree, "bin/quaylet"));
     await preparePostgresBinaries(postgresPackage, join(tree, "postgres"));
     await bundle(main, tree);
+    await readPartsLate(join(tree, "program"));
     await collectLicences(main, [denoPackage, postgresPackage], join(tree, "licences"));
     await packTree(tree, out, { commit, v8Flags });
   } finally {
@@ -51,6 +52,21 @@ export async function bundle(main: string, tree: string): Promise<void> {
   await run(Deno.execPath(), ["bundle", "--quiet", ...flags, "--outdir", join(tree, "program"), main]);
   const first = basename(main).replace(/\.ts$/, ".js");
   await Deno.writeTextFile(join(tree, "quaylet.js"), `import "./program/${first}";\n`);
+}
+
+/**
+ * Deno reads every part that an `import("…")` names as soon as it starts, in each thread, and keeps it, whether it is ever
+ * asked for or not: 60 MB of an idle registry. Where it cannot read the name, it waits.
+ */
+async function readPartsLate(program: string): Promise<void> {
+  for await (const { name } of Deno.readDir(program)) {
+    if (!name.endsWith(".js")) continue;
+    const text = await Deno.readTextFile(join(program, name));
+    await Deno.writeTextFile(
+      join(program, name),
+      text.replaceAll(/import\(("\.\/[\w.-]+\.js")\)/g, "import([$1][0])"),
+    );
+  }
 }
 
 /** The minifier drops a `using` whose variable is read once, and with it the release: a descriptor lost at each call. */

@@ -13,7 +13,6 @@ import type { Actor } from "./access.ts";
 import type { Deps } from "./deps.ts";
 import { noteUse } from "./last_use.ts";
 import { authenticateOauthToken } from "./oauth_tokens.ts";
-import { isFederatedToken, verifyFederatedToken } from "./robot_federation.ts";
 import { decryptPassword } from "./secrets.ts";
 
 export type CredentialDeps = Pick<Deps, "sql" | "config" | "secrets" | "metrics" | "log" | "now">;
@@ -128,6 +127,21 @@ async function byAppToken(deps: CredentialDeps, token: string): Promise<Actor> {
   return { kind: "user", id, uuid, username, scopes: "all", via: "apptoken", credential };
 }
 
+/** Whether `password` can only be a token of a federated robot: a robot's own has no dots. */
+function isFederatedToken(password: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(password);
+}
+
+/** Loaded by the first such robot: what it needs speaks to other sites. */
+async function verifyFederated(
+  deps: CredentialDeps,
+  robot: { readonly id: number; readonly username: string },
+  token: string,
+): Promise<boolean> {
+  const { verifyFederatedToken } = await import("./robot_federation.ts");
+  return await verifyFederatedToken(deps, robot, token);
+}
+
 async function byRobotToken(deps: CredentialDeps, username: string, token: string): Promise<Actor> {
   const { config } = deps;
   const unknown = `Could not find robot with specified username`;
@@ -136,7 +150,7 @@ async function byRobotToken(deps: CredentialDeps, username: string, token: strin
     : undefined;
   const stored = robot?.sealedToken == null ? "" : deps.secrets.decrypt(robot.sealedToken);
   const matches = robot !== undefined && isFederatedToken(token)
-    ? await verifyFederatedToken(deps, robot, token)
+    ? await verifyFederated(deps, robot, token)
     : isSameSecret(token, stored);
   if (robot === undefined) throw refused(unknown);
   if (!matches) throw refused("Could not find robot with specified username and supplied password.");

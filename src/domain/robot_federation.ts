@@ -120,11 +120,6 @@ export async function exchangeIdentityToken(
   return token;
 }
 
-/** Whether `password` can only be such a token: a robot's own has no dots. */
-export function isFederatedToken(password: string): boolean {
-  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(password);
-}
-
 /** Whether the token was issued here to that robot, has not ended, and stands on an entry that is still there. */
 export async function verifyFederatedToken(
   deps: FederationDeps,

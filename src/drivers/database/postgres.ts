@@ -26,18 +26,20 @@ export interface PoolOptions {
   readonly applicationName: string;
   /** Another database of the same server. */
   readonly database?: string;
+  /** A connection that nobody uses is closed after so long: the server gives each some 10 MB. */
+  readonly idleSeconds?: number;
 }
 
 /** A statement that takes longer than this is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 60_000;
-/** A backend that has served holds some 10 MB of its own; a new one is there in a few milliseconds. */
+/** A new connection is there in a few milliseconds. */
 const IDLE_SECONDS = 5;
 
 /** Opens no connection yet: the first statement does. The caller ends the pool. */
-export function openPool({ target, max, applicationName, database }: PoolOptions): Pool {
+export function openPool({ target, max, applicationName, database, idleSeconds }: PoolOptions): Pool {
   const common = {
     max,
-    idle_timeout: IDLE_SECONDS,
+    idle_timeout: idleSeconds ?? IDLE_SECONDS,
     connect_timeout: 5,
     // A server that is being restarted is back within seconds: try often.
     backoff: (attempt: number) => Math.min(0.1 * 2 ** Math.min(attempt, 5), 2),
