@@ -39,8 +39,9 @@ Deno.test("GET user/ and organization/{org}: quota and size, only with FEATURE_Q
       const outside = await (await site.browserOf("bob")).expect(200, "GET", "/organization/acme");
       expect([outside.quotas, outside.quota_report]).toEqual([undefined, undefined]);
       expect(await (await site.browserOf("bob")).expect(200, "GET", "/user/")).toMatchObject({
-        quotas: [],
-        quota_report: { quota_bytes: 0, configured_quota: 1000, running_backfill: "", backfill_status: "" },
+        // Only the site's default applies, and nothing has been counted yet.
+        quotas: [{ id: null, limit_bytes: 1000, default_config: true }],
+        quota_report: { quota_bytes: 0, configured_quota: 1000, backfill_status: "waiting" },
       });
     },
   );
