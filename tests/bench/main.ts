@@ -179,8 +179,10 @@ async function catalog(): Promise<void> {
 }
 
 async function memoryIdle(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, flags.quick ? 1_000 : 10_000));
-  await memory("memory idle", () => Promise.resolve());
+  const restMs = flags.quick ? 1_000 : 10_000;
+  const rest = () => new Promise<void>((resolve) => setTimeout(resolve, restMs));
+  await rest();
+  await memory("memory idle", rest, median);
 }
 
 async function memoryUnderLoad(): Promise<void> {
@@ -189,8 +191,12 @@ async function memoryUnderLoad(): Promise<void> {
   });
 }
 
-/** The highest sum over all processes of a peer while `work` runs. */
-async function memory(what: string, work: (client: Client) => Promise<void>): Promise<void> {
+/** The sum over all processes of a peer, looked at all the time while `work` runs: the highest, unless `pick` says otherwise. */
+async function memory(
+  what: string,
+  work: (client: Client) => Promise<void>,
+  pick: (samples: readonly number[]) => number = (samples) => Math.max(...samples),
+): Promise<void> {
   const rss: Row = { what: `${what}, resident`, unit: "MB", lowerIsBetter: true, samples: new Map() };
   const pss: Row = { what: `${what}, proportional`, unit: "MB", lowerIsBetter: true, samples: new Map() };
   rows.push(rss, pss);
@@ -199,15 +205,14 @@ async function memory(what: string, work: (client: Client) => Promise<void>): Pr
     if (pid === undefined) continue;
     let running = true;
     const done = work(client).finally(() => running = false);
-    let [highRss, highPss] = [0, 0];
+    const sums: { rssMb: number; pssMb: number }[] = [];
     do {
-      const { rssMb, pssMb } = await memoryOf(pid);
-      [highRss, highPss] = [Math.max(highRss, rssMb), Math.max(highPss, pssMb)];
+      sums.push(await memoryOf(pid));
       await new Promise((resolve) => setTimeout(resolve, 100));
     } while (running);
     await done;
-    rss.samples.set(name, [highRss]);
-    pss.samples.set(name, [highPss]);
+    rss.samples.set(name, [pick(sums.map(({ rssMb }) => rssMb))]);
+    pss.samples.set(name, [pick(sums.map(({ pssMb }) => pssMb))]);
   }
   console.error(describe(rss));
   console.error(describe(pss));
