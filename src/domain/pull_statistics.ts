@@ -78,6 +78,7 @@ export async function manifestPullStatistics(
   return await selectManifestPulls(deps.sql, repositoryId, digest) ?? NONE;
 }
 
-function requireStatistics({ config }: Pick<Deps, "config">): void {
+/** Before anything is said of the repository: without the feature there is nothing at that address. @throws {AppError} */
+export function requireStatistics({ config }: Pick<Deps, "config">): void {
   if (!config.FEATURE_IMAGE_PULL_STATS) throw new AppError("feature_disabled", "Not Found");
 }

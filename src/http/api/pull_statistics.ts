@@ -1,5 +1,9 @@
 import * as z from "zod";
-import { manifestPullStatistics, tagPullStatistics } from "../../domain/pull_statistics.ts";
+import {
+  manifestPullStatistics,
+  requireStatistics,
+  tagPullStatistics,
+} from "../../domain/pull_statistics.ts";
 import { openRepository } from "../../domain/repositories.ts";
 import { defineRoute, reply, repositoryPath, type Route } from "./route.ts";
 
@@ -23,6 +27,7 @@ export const pullStatisticsRoutes: readonly Route[] = [
       }),
     },
     async handle({ deps, actor, params }) {
+      requireStatistics(deps);
       const { id } = await openRepository(deps, actor, repositoryPath(params.repository), "read");
       const { tag, manifest, digest } = await tagPullStatistics(deps, id, params.tag);
       return reply({
@@ -43,6 +48,7 @@ export const pullStatisticsRoutes: readonly Route[] = [
     scope: "repo:read",
     responses: { 200: z.object({ manifest_digest: z.string(), ...ofManifest }) },
     async handle({ deps, actor, params }) {
+      requireStatistics(deps);
       const { id } = await openRepository(deps, actor, repositoryPath(params.repository), "read");
       const { count, lastMs } = await manifestPullStatistics(deps, id, params.manifestref);
       return reply({
