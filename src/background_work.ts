@@ -1,3 +1,4 @@
+import { durationMs } from "./config/duration.ts";
 import type { Deps } from "./domain/deps.ts";
 import { cleanServiceKeys } from "./domain/managed_service_keys.ts";
 import { archiveLogs } from "./domain/log_archive.ts";
@@ -17,6 +18,7 @@ import type { PeriodicWork } from "./workers/periodic.ts";
 import { replicateBlobs } from "./workers/replication.ts";
 import { cleanTokens } from "./workers/token_cleanup.ts";
 import { workOnRegistrySize } from "./workers/registry_size.ts";
+import { scrubber } from "./workers/scrub.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
 /** An upload's file without a session is given up for lost after this. */
@@ -28,9 +30,13 @@ const NOTIFICATION_POLL_MS = 6000;
 /** How long a new blob waits at most for its copies to be begun. */
 const REPLICATION_POLL_MS = 5000;
 
+/** Nothing is due most of the time: one look-up in an index. */
+const SCRUB_POLL_MS = 60_000;
+
 /** What runs once per node beside the requests; one entry a worker. */
 export function backgroundWork(deps: Deps): PeriodicWork[] {
   const { config } = deps;
+  const scrubIntervalMs = durationMs(config.STORAGE_SCRUB_INTERVAL);
   const webhooks = createWebhookClient({
     allowedHosts: config.SSRF_ALLOWED_HOSTS,
     authorities: deps.authorities,
@@ -107,6 +113,9 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       atStart: true,
       run: (stop: AbortSignal) => replicateBlobs(deps, stop),
     }]),
+    ...(scrubIntervalMs > 0
+      ? [{ name: "scrub", everyMs: SCRUB_POLL_MS, run: scrubber(deps, scrubIntervalMs) }]
+      : []),
     { name: "object_cleanup", everyMs: 3600_000, atStart: true, run: () => cleanObjects(deps) },
   ];
 }

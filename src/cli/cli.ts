@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tag: async () => (await import("./tag.ts")).tagCommand,
   token: async () => (await import("./token.ts")).tokenCommand,
   logs: async () => (await import("./logs.ts")).logsCommand,
+  scrub: async () => (await import("./scrub.ts")).scrubCommand,
   storage: async () => (await import("./storage.ts")).storageCommand,
   "backfill-replication": async () => (await import("./backfill_replication.ts")).backfillReplicationCommand,
   "remove-location": async () => (await import("./remove_location.ts")).removeLocationCommand,

@@ -15,6 +15,7 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   tag: ["list", "history", "move", "delete", "restore", "expire"],
   token: ["create", "list", "revoke"],
   logs: ["list", "export"],
+  scrub: ["--data", "--config", "--json", "--missing", "--location", "--older-than", "--rate"],
   storage: ["migrate"],
   "backfill-replication": ["--data", "--config", "--json"],
   "remove-location": ["--data", "--config", "--json", "--dry-run"],
@@ -66,7 +67,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   ],
   "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
   "--repo|--org|--kind|--since|--until|--limit": [],
-  "--filter|--tag|--at|--in|--lifetime|--name|--app": [],
+  "--filter|--tag|--at|--in|--lifetime|--name|--app|--location|--older-than|--rate": [],
 };
 
 export const completionCommand: Command = {

@@ -55,7 +55,7 @@ async function* verified(
 /** How a location's copy of a blob is. */
 export type CopyState = "good" | "missing" | "rotten" | "unreadable";
 
-/** Reads the copy and compares its digest. @param pace called with each piece's size; waits as long as the reader is to */
+/** Reads the copy and compares its digest. @param pace called with each piece's size; waits as long as the reader is to, rejects to end it */
 export async function inspectCopy(
   { log }: Pick<Deps, "log">,
   { name, driver }: StorageLocation,
@@ -70,7 +70,8 @@ export async function inspectCopy(
       await pace(chunk.length);
     }
   } catch (error) {
-    if (error instanceof AppError && error.code === "blob_unknown") return "missing";
+    if (!(error instanceof AppError)) throw error;
+    if (error.code === "blob_unknown") return "missing";
     log.warn("a stored blob cannot be read", { location: name, digest, reason: reasonOf(error) });
     return "unreadable";
   }

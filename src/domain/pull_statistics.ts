@@ -49,14 +49,13 @@ export type PullStatistics = PullStatisticsRow | typeof NONE;
 
 /**
  * @param repositoryId the caller has checked read permission
- * @throws {AppError} `feature_disabled`; `not_found` for a tag that is not there
+ * @throws {AppError} `not_found` for a tag that is not there
  */
 export async function tagPullStatistics(
-  deps: Pick<Deps, "sql" | "config" | "now">,
+  deps: Pick<Deps, "sql" | "now">,
   repositoryId: number,
   tag: string,
 ): Promise<{ tag: PullStatistics; manifest: PullStatistics; digest: string }> {
-  requireStatistics(deps);
   const live = await selectLiveTag(deps.sql, repositoryId, tag, deps.now());
   const digest = live && await selectManifestDigest(deps.sql, live.manifestId);
   if (digest === undefined) throw new AppError("not_found", "Not Found");
@@ -69,16 +68,15 @@ export async function tagPullStatistics(
 
 /** As {@link tagPullStatistics}, for a manifest by its digest. */
 export async function manifestPullStatistics(
-  deps: Pick<Deps, "sql" | "config" | "now">,
+  deps: Pick<Deps, "sql" | "now">,
   repositoryId: number,
   digest: string,
 ): Promise<PullStatistics> {
-  requireStatistics(deps);
   await findManifest(deps, repositoryId, digest);
   return await selectManifestPulls(deps.sql, repositoryId, digest) ?? NONE;
 }
 
-/** Before anything is said of the repository: without the feature there is nothing at that address. @throws {AppError} */
-export function requireStatistics({ config }: Pick<Deps, "config">): void {
+/** Asked before anything is said about a repository. @throws {AppError} `feature_disabled` */
+export function requirePullStatistics({ config }: Pick<Deps, "config">): void {
   if (!config.FEATURE_IMAGE_PULL_STATS) throw new AppError("feature_disabled", "Not Found");
 }

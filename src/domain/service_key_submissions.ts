@@ -4,20 +4,15 @@ import {
   deleteUserNotificationsAt,
   insertUserNotifications,
 } from "../drivers/database/queries/user_notification.ts";
-import { selectNamespace } from "../drivers/database/queries/user.ts";
 import type { Deps } from "./deps.ts";
+import { superuserIds } from "./superusers.ts";
 
 /** In the caller's transaction. */
 export async function tellOfSubmission(
   { sql, config, now }: { readonly sql: Sql } & Pick<Deps, "config" | "now">,
   key: { kid: string; service: string; jwk: unknown; expirationDate: string | null },
 ): Promise<void> {
-  if (!config.FEATURE_SUPER_USERS) return;
-  const targetIds: number[] = [];
-  for (const name of config.SUPER_USERS) {
-    const user = await selectNamespace(sql, name);
-    if (user !== undefined && !user.organization) targetIds.push(user.id);
-  }
+  const targetIds = await superuserIds({ sql, config });
   const nowMs = now();
   await insertUserNotifications(sql, {
     kind: "service_key_submitted",

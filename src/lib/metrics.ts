@@ -73,6 +73,12 @@ export function createMetrics() {
       "Multipart uploads that became an object.",
       [],
     ),
+    /** Quaylet's own. `result`: good, healed, lost, unreadable. */
+    scrubbedCopies: counterFamily(
+      "quaylet_scrubbed_copies_total",
+      "Stored copies of blobs that were read and compared with their digests.",
+      ["location", "result"],
+    ),
     /** `type`: hit, miss. */
     modelCache: counterFamily("quay_model_cache_total", "Look-ups in the in-memory caches.", [
       "type",

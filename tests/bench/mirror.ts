@@ -1,5 +1,5 @@
 /**
- * `scripts/bench mirror [--quick] [--rounds N]`: 50 images of realistic layer sizes, two platforms, shared bases, mirrored from a
+ * `scripts/bench mirror [--quick] [--rounds N] [--only sync|round]`: 50 images of realistic layer sizes, two platforms, shared bases, mirrored from a
  * local docker-registry by Quaylet and by `skopeo sync --all` (into a second docker-registry), in one run on one machine: first
  * sync, then again with nothing changed. Prints what each took, the ratios, and Quaylet's memory above idle; asserts nothing.
  */
@@ -11,11 +11,15 @@ import { openDeps } from "../../src/node.ts";
 import { type Appliance, startAppliance } from "../appliance.ts";
 import { Edge, furnish } from "../mirror/edge.ts";
 import { type Descriptor, on, Pusher } from "../mirror/images.ts";
-import { startParent } from "../mirror/parents.ts";
+import { type Parent, startParent } from "../mirror/parents.ts";
 import { memoryOf } from "./peers.ts";
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, rounds: { type: "string", default: "3" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string", default: "3" },
+    only: { type: "string" },
+  },
 });
 const rounds = flags.quick ? 1 : Number(flags.rounds);
 const IMAGES = 50;
@@ -27,32 +31,35 @@ const LARGEST = flags.quick ? 50 : 500;
 
 const CONFIG = {
   FEATURE_REPO_MIRROR: true,
+  REPO_MIRROR_INTERVAL: 1,
   SSRF_ALLOWED_HOSTS: ["127.0.0.1"],
   SECRET_KEY: "bench",
   DATABASE_SECRET_KEY: "bench",
 };
 
-const parent = await startParent();
 const timings = { quaylet: [[], []] as number[][], skopeo: [[], []] as number[][], memoryMb: [] as number[] };
-try {
-  const { layers, bytes } = await fill();
-  console.log(
-    `${IMAGES} images, ${PLATFORMS.length} platforms, ${layers} distinct layers, ${
-      Math.round(bytes / MB)
-    } MB`,
-  );
-  for (let round = 0; round < rounds; round++) {
-    await measureQuaylet();
-    await measureSkopeo();
+if (flags.only !== "round") await measureSync();
+if (flags.only !== "sync") await measureRound();
+
+async function measureSync(): Promise<void> {
+  const parent = await startParent();
+  try {
+    const { layers, bytes } = await fill(parent);
+    console.log(
+      `${IMAGES} images, ${PLATFORMS.length} platforms, ${layers} layers, ${Math.round(bytes / MB)} MB\n`,
+    );
+    for (let round = 0; round < rounds; round++) {
+      await measureQuaylet(parent);
+      await measureSkopeo(parent);
+    }
+  } finally {
+    await parent.stop();
   }
-} finally {
-  await parent.stop();
+  print();
 }
-print();
-await measureRound();
 
 /** Two layers of five of each image belong to bases that many images share. */
-async function fill(): Promise<{ layers: number; bytes: number }> {
+async function fill(parent: Parent): Promise<{ layers: number; bytes: number }> {
   const push = new Pusher(parent.url, "bench/app");
   let layers = 0;
   let bytes = 0;
@@ -88,7 +95,7 @@ async function fill(): Promise<{ layers: number; bytes: number }> {
   return { layers, bytes };
 }
 
-async function measureQuaylet(): Promise<void> {
+async function measureQuaylet(parent: Parent): Promise<void> {
   const dataDir = await Deno.makeTempDir({ prefix: "quaylet-bench-" });
   const appliance = await startAppliance({ dataDir, config: CONFIG });
   try {
@@ -128,7 +135,7 @@ async function untilDone(edge: Edge, appliance: Appliance, repositoryId: number)
   }
 }
 
-async function measureSkopeo(): Promise<void> {
+async function measureSkopeo(parent: Parent): Promise<void> {
   const target = await startParent();
   try {
     for (const pass of [0, 1]) {

@@ -3,7 +3,17 @@ import { ACTED_ON, NOT_NEEDED } from "../../src/config/acted_on.ts";
 import { CONFIG_SHAPE } from "../../src/config/schema.ts";
 
 /** Looked at, but far from doing what Quay does with them. */
-const BARELY = new Set(["FEATURE_BILLING", "FEATURE_REPO_MIRROR", "ACCOUNT_RECOVERY_MODE"]);
+const BARELY = new Set([
+  "FEATURE_BILLING",
+  "ACCOUNT_RECOVERY_MODE",
+  "FEATURE_SECURITY_SCANNER",
+  "FEATURE_QUOTA_MANAGEMENT",
+  "DEFAULT_SYSTEM_REJECT_QUOTA_BYTES",
+  "FEATURE_EDIT_QUOTA",
+  "FEATURE_AUTO_PRUNE",
+  "FEATURE_TEAM_SYNCING",
+  "FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP",
+]);
 
 /** The program without its configuration room, where every key is mentioned. */
 async function programText(): Promise<string> {

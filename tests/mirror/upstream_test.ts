@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { connectUpstream } from "../../src/drivers/upstream/client.ts";
 import { type Upstream, UpstreamError, type UpstreamOptions } from "../../src/drivers/upstream/driver.ts";
+import { forEachLimited } from "../../src/domain/mirroring/waiting.ts";
 import type { UpstreamSite } from "../../src/drivers/upstream/transport.ts";
 import { startAppliance } from "../appliance.ts";
 import { test } from "../skip.ts";
-import { freePort } from "./parents.ts";
+import { freePort, withParent } from "./parents.ts";
 import { withEdge } from "./edge.ts";
 import { startFakeRegistry, withFake } from "./fake_registry.ts";
 import { startFaultyProxy } from "./faulty_proxy.ts";
@@ -102,6 +103,26 @@ Deno.test("a token is used until it runs out; many requests at once ask for one"
     assert.equal(asked, 2);
     await upstream.close();
   }));
+
+test({
+  name: "hundreds of questions about tags go over a few connections",
+  needs: ["docker-registry"],
+  fn: () =>
+    withParent({}, async (parent) => {
+      await new Pusher(parent.url, "app").image([], { reference: "v1" });
+      const link = startFaultyProxy({ hostname: "127.0.0.1", port: Number(parent.host.split(":")[1]) });
+      try {
+        const upstream = await connect(link.host);
+        await forEachLimited(Array.from({ length: 300 }), 8, async () => {
+          assert.ok(await upstream.headManifest("v1", forever));
+        });
+        await upstream.close();
+        assert.ok(link.connections <= 20, `${link.connections} connections`);
+      } finally {
+        await link.stop();
+      }
+    }),
+});
 
 Deno.test("listTags() follows Link through all pages, on the same host only", () =>
   withFake(async (fake) => {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { flag, optionalText, text, texts, whole } from "../field.ts";
+import { duration, flag, optionalText, text, texts, whole } from "../field.ts";
 
 /** One location: `[engine, parameters]`. Which parameters an engine needs: `storage_engines.ts`. */
 const location = z.tuple([z.string(), z.record(z.string(), z.unknown())]);
@@ -35,6 +35,13 @@ export const storageKeys = {
   CLEAN_BLOB_UPLOAD_FOLDER: flag(true, "Remove files of uploads that were never finished."),
   BLOBUPLOAD_CLEANUP_FREQUENCY: whole(3600, "s", "How often stale uploads are looked for.", { min: 1 }),
   BLOBUPLOAD_DELETION_DATE_THRESHOLD: whole(2880, "min", "Age at which an unfinished upload is stale."),
+  STORAGE_SCRUB_INTERVAL: duration(
+    "30d",
+    "How often each stored copy of a blob is read and compared with its digest. 0d: never. Quaylet's own.",
+  ),
+  STORAGE_SCRUB_RATE_MB: whole(8, "MB/s", "How much of that is read in a second at most. Quaylet's own.", {
+    min: 1,
+  }),
   STORAGE_REPLICATION_PROCESSING_SECONDS: whole(
     1200,
     "s",

@@ -69,16 +69,18 @@ export function createTransport(
   const lookup = guardedLookup(site);
   const connect = { timeout: Math.min(CONNECT_MS, silenceMs), lookup } as const;
   const dispatchers = new Map<string, Dispatcher>();
+  const checked = new Set<string>();
   const direct = new Agent({ ...common, connect: { ...connect, ...tls } });
   dispatchers.set("", direct);
 
   function dispatcherFor(url: URL): Dispatcher {
     const proxy = proxyFor(url, options.proxy, site.proxy);
-    if (proxy === undefined) {
-      checkLiteral(site, url.hostname);
-      return direct;
+    const dialled = (proxy ?? url).hostname;
+    if (!checked.has(dialled)) {
+      checkLiteral(site, dialled);
+      checked.add(dialled);
     }
-    checkLiteral(site, proxy.hostname);
+    if (proxy === undefined) return direct;
     const known = dispatchers.get(proxy.href);
     if (known !== undefined) return known;
     // The proxy resolves the registry's name; what we dial, and guard, is the proxy.
@@ -101,7 +103,14 @@ export function createTransport(
     signal: AbortSignal,
   ): Promise<Answer> {
     try {
-      const answer = await request(url, { method, headers, signal, dispatcher: dispatcherFor(url) });
+      // undici gives a connection up after each HEAD unless it is told not to.
+      const answer = await request(url, {
+        method,
+        headers,
+        signal,
+        dispatcher: dispatcherFor(url),
+        reset: false,
+      });
       return {
         status: answer.statusCode,
         header: (name) => {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import {
   manifestPullStatistics,
-  requireStatistics,
+  requirePullStatistics,
   tagPullStatistics,
 } from "../../domain/pull_statistics.ts";
 import { openRepository } from "../../domain/repositories.ts";
@@ -27,7 +27,7 @@ export const pullStatisticsRoutes: readonly Route[] = [
       }),
     },
     async handle({ deps, actor, params }) {
-      requireStatistics(deps);
+      requirePullStatistics(deps);
       const { id } = await openRepository(deps, actor, repositoryPath(params.repository), "read");
       const { tag, manifest, digest } = await tagPullStatistics(deps, id, params.tag);
       return reply({
@@ -48,7 +48,7 @@ export const pullStatisticsRoutes: readonly Route[] = [
     scope: "repo:read",
     responses: { 200: z.object({ manifest_digest: z.string(), ...ofManifest }) },
     async handle({ deps, actor, params }) {
-      requireStatistics(deps);
+      requirePullStatistics(deps);
       const { id } = await openRepository(deps, actor, repositoryPath(params.repository), "read");
       const { count, lastMs } = await manifestPullStatistics(deps, id, params.manifestref);
       return reply({

@@ -10,6 +10,7 @@ import tagHistory from "./0009_tag_history.sql" with { type: "text" };
 import tagNameSearch from "./0010_tag_name_search.sql" with { type: "text" };
 import accountLookups from "./0011_account_lookups.sql" with { type: "text" };
 import blobClaims from "./0026_blob_claims.sql" with { type: "text" };
+import scrub from "./0027_scrub.sql" with { type: "text" };
 import oauth from "./0013_oauth.sql" with { type: "text" };
 import laterLogKinds from "./0015_later_log_kinds.sql" with { type: "text" };
 import logCounts from "./0016_log_counts.sql" with { type: "text" };
@@ -45,4 +46,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0023_mirrors", text: mirrors },
   { name: "0024_blob_fetches", text: blobFetches },
   { name: "0026_blob_claims", text: blobClaims },
+  { name: "0027_scrub", text: scrub },
 ];

@@ -97,8 +97,9 @@ export async function insertPlacement(sql: Sql, digest: Digest, locationName: st
     ), blob as (
       select s.id from imagestorage s where s.content_checksum = ${digest} for key share
     ), placed as (
-      insert into imagestorageplacement (storage_id, location_id)
-      select blob.id, place.id from blob, place on conflict do nothing
+      insert into imagestorageplacement as p (storage_id, location_id)
+      select blob.id, place.id from blob, place
+      on conflict (storage_id, location_id) do update set checked_at = excluded.checked_at, check_lease = null
     )
     select id from blob`;
   return rows.length > 0;

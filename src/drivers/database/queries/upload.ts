@@ -213,8 +213,8 @@ export async function completeUpload(
       where r.id = ${blob.repositoryId} and ${blob.replicationRetries !== undefined} and not exists (
         select from queueitem q where q.queue_name = 'imagestoragereplication/' || blob.uuid || '/' and q.available)
     ), placed as (
-      insert into imagestorageplacement (storage_id, location_id) select blob.id, place.id from blob, place, go
-      on conflict do nothing
+      insert into imagestorageplacement as p (storage_id, location_id) select blob.id, place.id from blob, place, go
+      on conflict (storage_id, location_id) do update set checked_at = excluded.checked_at, check_lease = null
     ), shown as (
       update manifestblob b set hidden = false from blob, go
       where b.repository_id = ${blob.repositoryId} and b.blob_id = blob.id and b.hidden

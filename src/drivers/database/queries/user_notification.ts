@@ -22,7 +22,8 @@ export type NotificationKind =
   | "quota_warning"
   | "quota_error"
   | "assigned_authorization"
-  | "repo_image_expiry";
+  | "repo_image_expiry"
+  | "storage_damaged";
 
 export interface NewUserNotification {
   readonly kind: NotificationKind;
