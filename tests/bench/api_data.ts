@@ -21,7 +21,7 @@ export interface Tokens {
   readonly nobody: "";
 }
 
-const CONFIG = {
+export const CONFIG = {
   SECRET_KEY: "benchmark-secret-key-0123456789",
   DATABASE_SECRET_KEY: "benchmark-database-key-0123456789",
   SERVER_HOSTNAME: "localhost:8080",
@@ -79,7 +79,8 @@ export async function fillApplianceFolder(
   }
 }
 
-async function issueTokens(deps: Deps): Promise<Tokens> {
+/** Gives the callers their places in the big organization. */
+export async function issueTokens(deps: Deps): Promise<Tokens> {
   const { sql } = deps;
   await sql`
     insert into teammember (user_id, team_id)

@@ -8,6 +8,18 @@ export type Pool = postgres.Sql<CustomTypes>;
 export type Transaction = postgres.TransactionSql<CustomTypes>;
 export type Sql = Pool | Transaction;
 
+/**
+ * Lets PostgreSQL plan `query` for its own parameters each time. A prepared statement gets one plan for all from its sixth
+ * use on, made for the average namespace: for lists of a large one that can be a hundred times dearer than planning. Not
+ * for what is asked thousands of times a second.
+ */
+export function freshlyPlanned<Query extends PromiseLike<unknown>>(query: Query): Query {
+  // postgres.js looks at this when it sends the query (`connection.js`, build); its types do not tell.
+  const { options } = query as unknown as { options?: { prepare?: boolean } };
+  if (options !== undefined) options.prepare = false;
+  return query;
+}
+
 /** Where the database is. Plain data, so that it can be posted to a thread. */
 export type DatabaseTarget =
   /** The embedded one, by the folder of its unix socket. */

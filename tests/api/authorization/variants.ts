@@ -13,7 +13,20 @@ export interface Variant {
   /** Features that are off. */
   readonly without?: readonly string[];
   concerns(caller: Caller, route: RouteRule & { method: string }): boolean;
+  /** Only those of that name; absent: all. */
+  readonly targets?: readonly string[];
 }
+
+/** Enough where the state of the target makes no difference to what is asked. */
+const FEW_TARGETS = [
+  "public",
+  "private",
+  "own",
+  "own organization",
+  "own organization's namespace",
+  "own namespace",
+  "the registry",
+];
 
 /** One that makes a superuser, and some that must not. */
 const SOME_SCOPES = ["super:user", "repo:admin", "org:admin", "user:admin"];
@@ -34,12 +47,13 @@ export function variants(features: readonly string[]): Variant[] {
       fullAccess: true,
       concerns: ({ person, name, scopes }) =>
         person === "root" && (scopes === undefined || SOME_SCOPES.includes(scopes[0]!)) ||
-        ["read-only superuser", "outsider", "organization admin"].includes(name),
+        ["read-only superuser", "outsider"].includes(name),
     },
     {
       name: "FEATURE_RESTRICTED_USERS",
       config: { FEATURE_RESTRICTED_USERS: true, RESTRICTED_USERS_WHITELIST: ["alice", "carl"] },
       restricted: true,
+      targets: FEW_TARGETS,
       concerns: ({ person, scopes, noCsrf, stale }, { method }) =>
         person !== undefined && method !== "GET" && scopes === undefined && !noCsrf && !stale,
     },
@@ -47,12 +61,14 @@ export function variants(features: readonly string[]): Variant[] {
       name: "REGISTRY_STATE: readonly",
       config: { REGISTRY_STATE: "readonly" },
       readonly: true,
+      targets: FEW_TARGETS,
       concerns: ({ name }) => ANYBODY.includes(name),
     },
     {
       name: "without FEATURE_ANONYMOUS_ACCESS",
       config: { FEATURE_ANONYMOUS_ACCESS: false },
       noAnonymous: true,
+      targets: FEW_TARGETS,
       concerns: ({ name }) => name === "anonymous" || name === "robot" || name === "outsider",
     },
     {

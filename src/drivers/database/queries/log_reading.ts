@@ -1,4 +1,4 @@
-import type { Sql } from "../postgres.ts";
+import { freshlyPlanned, type Sql } from "../postgres.ts";
 
 /** Where rows are: in the table that is written, or in Quay's older ones, which only an adopted database fills. */
 export const LOG_TABLES = ["logentry3", "logentry2", "logentry"] as const;
@@ -63,7 +63,7 @@ export function selectLogs(
   const { after, limit } = filter;
   const beyond = after === undefined ? sql`` : sql`
     and l.datetime <= ${after.at}::timestamp and (l.datetime < ${after.at}::timestamp or l.id < ${after.id})`;
-  return sql<LogRow[]>`
+  return freshlyPlanned(sql<LogRow[]>`
     select l.id, to_char(l.datetime, ${AT}) as at, (extract(epoch from l.datetime) * 1000)::float8 as "atMs", l.ip,
       l.metadata_json as "metadataJson", coalesce(k.name, l.kind_id::text) as kind, a.username as "accountName",
       a.email as "accountEmail", a.organization as "accountIsOrganization", p.username as "performerName",
@@ -75,7 +75,7 @@ export function selectLogs(
       left join logentrykind k on k.id = l.kind_id
       left join "user" a on a.id = l.account_id
       left join "user" p on p.id = l.performer_id
-    order by l.datetime desc, l.id desc`;
+    order by l.datetime desc, l.id desc`);
 }
 
 /** Rows of one kind on one day. */
@@ -117,12 +117,12 @@ export function countLogs(
         and l.datetime >= ${time(sql, countedMs)} and l.datetime >= (select until_time from logcounted)`
     }
     group by 1, 2`;
-  return sql<LogCountRow[]>`
+  return freshlyPlanned(sql<LogCountRow[]>`
     select coalesce(k.name, c.kind_id::text) as kind, extract(epoch from c.day)::float8 * 1000 as "dayMs",
       sum(c.count)::float8 as count
     from (
       ${counted} union all ${live("logentry3")} union all ${live("logentry2")} union all ${live("logentry")}
     ) c left join logentrykind k on k.id = c.kind_id
     where c.kind_id <> all(${exceptKindIds as number[]}::integer[])
-    group by c.day, c.kind_id, k.name having sum(c.count) > 0 order by c.day, kind`;
+    group by c.day, c.kind_id, k.name having sum(c.count) > 0 order by c.day, kind`);
 }

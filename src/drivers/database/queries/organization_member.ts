@@ -1,4 +1,4 @@
-import type { Sql } from "../postgres.ts";
+import { freshlyPlanned, type Sql } from "../postgres.ts";
 
 /** Somebody who has to do with an organization, and where. */
 export interface OrganizationPerson {
@@ -24,7 +24,7 @@ function reach(sql: Sql, organizationId: number) {
 
 /** The people in its teams, by name. Read set by set: thousands of members make an organization. */
 export function selectOrganizationMembers(sql: Sql, organizationId: number): Promise<OrganizationPerson[]> {
-  return sql<OrganizationPerson[]>`
+  return freshlyPlanned(sql<OrganizationPerson[]>`
     with people as (
       select m.user_id as id, array_agg(t.name order by t.name) as teams
       from team t join teammember m on m.team_id = t.id where t.organization_id = ${organizationId}
@@ -37,12 +37,12 @@ export function selectOrganizationMembers(sql: Sql, organizationId: number): Pro
     select u.id, u.username as name, u.email, u.robot as "isRobot", people.teams,
       coalesce(granted.repositories, '{}') as repositories
     from people join "user" u on u.id = people.id left join granted on granted.id = people.id
-    where not u.robot order by u.username`;
+    where not u.robot order by u.username`);
 }
 
 /** People and robots who are in none of its teams and have a permission on one of its repositories, by name. */
 export function selectCollaborators(sql: Sql, organizationId: number): Promise<OrganizationPerson[]> {
-  return sql<OrganizationPerson[]>`
+  return freshlyPlanned(sql<OrganizationPerson[]>`
     with granted as (
       select p.user_id as id, array_agg(r.name order by r.name) as repositories
       from repository r join repositorypermission p on p.repository_id = r.id
@@ -53,7 +53,7 @@ export function selectCollaborators(sql: Sql, organizationId: number): Promise<O
       group by p.user_id
     )
     select u.id, u.username as name, u.email, u.robot as "isRobot", '{}'::text[] as teams, granted.repositories
-    from granted join "user" u on u.id = granted.id order by u.username`;
+    from granted join "user" u on u.id = granted.id order by u.username`);
 }
 
 /** One account, whether it has anything there or not. */

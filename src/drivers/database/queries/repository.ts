@@ -1,4 +1,4 @@
-import type { Sql } from "../postgres.ts";
+import { freshlyPlanned, type Sql } from "../postgres.ts";
 
 /** Values of `repository.state` (a plain number in Quay's schema). */
 export const REPOSITORY_STATE = {
@@ -204,10 +204,10 @@ export function selectRepositories(
               or p.team_id in (select team_id from teammember where user_id = ${scope.userId}::integer))))`);
     }
   };
-  return sql<RepositoryRow[]>`
+  return freshlyPlanned(sql<RepositoryRow[]>`
     select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken"
     from ${source()} page join ${repositoryTables(sql)} on r.id = page.id
-    order by r.name`;
+    order by r.name`);
 }
 
 /** Whose eyes a list is for. */

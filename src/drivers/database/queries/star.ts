@@ -1,4 +1,4 @@
-import type { Sql } from "../postgres.ts";
+import { freshlyPlanned, type Sql } from "../postgres.ts";
 import { repositoryColumns, type RepositoryRow, repositoryTables } from "./repository.ts";
 
 /** Idempotent. */
@@ -45,14 +45,14 @@ export function selectStarredRepositories(
         select from teammember tm join team t on t.id = tm.team_id join teamrole tr on tr.id = t.role_id
         where tm.user_id = ${userId} and t.organization_id = r.namespace_user_id and tr.name = 'admin'))`;
   // Joined before the page is cut, a plan made for the average user sorts all stars of one with thousands.
-  return sql<RepositoryRow[]>`
+  return freshlyPlanned(sql<RepositoryRow[]>`
     select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken"
     from (
       select s.repository_id as id from star s join repository r on r.id = s.repository_id
       where s.user_id = ${userId} and s.repository_id > ${afterId} and r.state <> 3 ${visible}
       order by s.repository_id limit ${limit}
     ) page join ${repositoryTables(sql)} on r.id = page.id
-    order by r.id`;
+    order by r.id`);
 }
 
 /** When the youngest live tag of each repository was made, epoch milliseconds; repositories without one are left out. */
