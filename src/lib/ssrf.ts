@@ -34,6 +34,12 @@ export interface HostGuard {
    */
   assertPublicHost(host: string): Promise<void>;
   /**
+   * {@link assertPublicHost} for what is only used later, over a link that may be down now: {@link lookup} must guard it then.
+   * @returns false for a name that does not resolve
+   * @throws {AppError} `invalid_request`
+   */
+  assertPublicIfKnown(host: string): Promise<boolean>;
+  /**
    * For dial time: resolves names and refuses when one address may not be reached. Connections to literal addresses never
    * ask it: {@link assertPublicHost} must be asked about the URL as well.
    */
@@ -56,18 +62,25 @@ export function createHostGuard(allowed: readonly string[], resolver: Resolver =
     return seen.some((one) => networks.some(([network, bits]) => isWithin(one, network, bits))) ||
       isPublic(parsed);
   };
-  const addressesOf = async (host: string): Promise<readonly ResolvedAddress[]> => {
+  /** None for a name that does not resolve. */
+  const knownAddressesOf = async (host: string): Promise<readonly ResolvedAddress[]> => {
     const name = bareHost(host);
     const literal = parseAddress(name);
     const found = literal === undefined
       ? await resolver(name).catch(() => [])
       : [{ address: literal.toString(), family: literal.kind() === "ipv4" ? 4 : 6 }];
-    if (found.length === 0 || !found.every(({ address }) => isReachable(name, address))) throw refused(name);
+    if (!found.every(({ address }) => isReachable(name, address))) throw refused(name);
+    return found;
+  };
+  const addressesOf = async (host: string): Promise<readonly ResolvedAddress[]> => {
+    const found = await knownAddressesOf(host);
+    if (found.length === 0) throw refused(bareHost(host));
     return found;
   };
   return {
     isReachable,
     assertPublicHost: async (host) => void await addressesOf(host),
+    assertPublicIfKnown: async (host) => (await knownAddressesOf(host)).length > 0,
     lookup: (name, { all, family }, done) => {
       addressesOf(name).then((found) => {
         const wanted = family === 4 || family === "IPv4" ? 4 : family === 6 || family === "IPv6" ? 6 : 0;

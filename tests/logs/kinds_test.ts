@@ -9,6 +9,7 @@ import { accountKinds } from "./kinds/accounts.ts";
 import { automationKinds } from "./kinds/automation.ts";
 import { contentKinds } from "./kinds/content.ts";
 import { immutabilityKinds } from "./kinds/immutability.ts";
+import { mirrorKinds } from "./kinds/mirrors.ts";
 import { personKinds } from "./kinds/persons.ts";
 import { serviceKeyKinds } from "./kinds/service_keys.ts";
 import type { Writings } from "./kinds/written.ts";
@@ -23,6 +24,7 @@ const WRITTEN: Writings = {
   ...automationKinds,
   ...immutabilityKinds,
   ...serviceKeyKinds,
+  ...mirrorKinds,
 };
 
 /** Everything that can be logged is. */

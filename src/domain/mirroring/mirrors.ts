@@ -5,6 +5,7 @@ import type { MirrorLimits } from "./limits.ts";
 import type { Mirror, SyncStatus } from "./model.ts";
 import type { MirrorProgress } from "./progress.ts";
 import type { MirrorRules } from "./rules.ts";
+import type { RegistryConfig } from "./settings.ts";
 
 /** The mirror of a repository, whatever state that is in. */
 export async function findMirror(sql: Sql, repositoryId: number): Promise<Mirror | undefined> {
@@ -19,19 +20,6 @@ export async function findMirrorProgress(
 ): Promise<MirrorProgress | undefined> {
   const text = await selectMirrorProgress(sql, repositoryId);
   return text === undefined ? undefined : JSON.parse(text) as MirrorProgress;
-}
-
-/** Quay's `external_registry_config`: keys that are absent have their defaults. */
-interface RegistryConfig {
-  readonly verify_tls?: boolean | null;
-  readonly unsigned_images?: boolean | null;
-  readonly proxy?:
-    | {
-      readonly http_proxy?: string | null;
-      readonly https_proxy?: string | null;
-      readonly no_proxy?: string | null;
-    }
-    | null;
 }
 
 export function mirrorOf(row: MirrorRow): Mirror {
@@ -67,6 +55,7 @@ export function mirrorOf(row: MirrorRow): Mirror {
       globs: JSON.parse(row.globsJson) as string[],
       ...(platforms === undefined ? {} : { platforms }),
     },
+    architectures: architectures ?? [],
     limits: JSON.parse(row.limitsJson) as MirrorLimits,
     intervalS: row.intervalS,
     startMs: row.startMs,

@@ -79,6 +79,8 @@ export interface Mirror {
   /** Stored for Quay's clients: signatures are copied either way, and checked by whoever pulls. */
   readonly unsignedImages: boolean;
   readonly rules: MirrorRules;
+  /** Quay's filter, as it was set; what counts of it is in `rules`. */
+  readonly architectures: readonly string[];
   readonly limits: MirrorLimits;
   readonly intervalS: number;
   /** Epoch milliseconds; when the next run is due, or the first one was. */

@@ -124,3 +124,31 @@ export class RunProgress {
     return { ...this.#state };
   }
 }
+
+/** Images under way at once, about: so far are bytes known. */
+const AHEAD = 3;
+
+export interface ProgressShare {
+  /** Of the whole run, 0 to 100. Never 100 before it is done. */
+  readonly percent: number;
+  /** Of what is known to be wanted by now. */
+  readonly bytesRemaining: number;
+  /** Null while nothing comes. */
+  readonly secondsRemaining: number | null;
+}
+
+/** How much of a run is behind it. Bytes are only known of images that were opened, so tags bound what they say. */
+export function shareOf(progress: MirrorProgress): ProgressShare {
+  const { phase, tagsWanted, tagsDone, tagsFailed, bytesWanted, bytesFetched, bytesHere } = progress;
+  const bytesRemaining = Math.max(0, bytesWanted - bytesFetched - bytesHere);
+  const ended = (tagsDone + tagsFailed) / Math.max(1, tagsWanted);
+  const opened = Math.min(1, (tagsDone + tagsFailed + AHEAD) / Math.max(1, tagsWanted));
+  const bytes = bytesWanted === 0 ? 0 : 1 - bytesRemaining / bytesWanted;
+  const share = tagsWanted === 0 ? 0 : Math.max(ended, Math.min(opened, bytes));
+  const isRunning = phase === "copying" && progress.bytesPerSecond > 0;
+  return {
+    percent: phase === "done" ? 100 : Math.min(99, Math.floor(share * 100)),
+    bytesRemaining: phase === "done" ? 0 : bytesRemaining,
+    secondsRemaining: isRunning ? Math.ceil(bytesRemaining / progress.bytesPerSecond) : null,
+  };
+}

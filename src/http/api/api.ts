@@ -26,6 +26,7 @@ import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
+import { mirrorRoutes } from "./mirror.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
@@ -89,6 +90,7 @@ export const API_ROUTES: readonly Route[] = [
   ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,
+  ...mirrorRoutes,
   ...searchRoutes,
   ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),

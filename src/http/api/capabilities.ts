@@ -1,8 +1,6 @@
 import * as z from "zod";
+import { MIRROR_ARCHITECTURES } from "../../domain/mirroring/settings.ts";
 import { defineRoute, reply, type Route } from "./route.ts";
-
-/** Those that a mirror's filter may name (Quay 3.17). */
-const MIRROR_ARCHITECTURES = ["amd64", "arm64", "ppc64le", "s390x"];
 
 export const capabilitiesRoutes: readonly Route[] = [
   defineRoute({
@@ -29,7 +27,7 @@ export const capabilitiesRoutes: readonly Route[] = [
           required_architectures: [],
           optional_architectures_allowed: false,
         },
-        mirror_architectures: MIRROR_ARCHITECTURES,
+        mirror_architectures: [...MIRROR_ARCHITECTURES],
       })),
   }),
 ];

@@ -7,6 +7,7 @@ import { documents } from "./documents.ts";
 import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
 import { immutabilityPolicies } from "./immutability_policy.ts";
+import { mirrors } from "./mirror.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
@@ -49,4 +50,5 @@ export const RESOURCES: readonly Resource[] = [
   searches,
   quotas,
   autoprunePolicies,
+  mirrors,
 ];

@@ -2,12 +2,6 @@ import type { LogKind } from "../../../src/domain/log_kinds.ts";
 
 /** Kinds whose actions are not there yet, and what they come with. Whoever builds one takes its kinds from here. */
 export const LATER: Partial<Record<LogKind, string>> = {
-  repo_mirror_config_changed: "with room mirror",
-  repo_mirror_sync_started: "with room mirror",
-  repo_mirror_sync_failed: "with room mirror",
-  repo_mirror_sync_success: "with room mirror",
-  repo_mirror_sync_tag_success: "with room mirror",
-  repo_mirror_sync_tag_failed: "with room mirror",
   org_mirror_enabled: "with room mirror",
   org_mirror_disabled: "with room mirror",
   org_mirror_config_changed: "with room mirror",

@@ -62,8 +62,8 @@ export async function selectMirror(sql: Sql, repositoryId: number): Promise<Mirr
   return row;
 }
 
-export interface NewMirror {
-  readonly repositoryId: number;
+/** What people set of a mirror, as stored. */
+export interface MirrorSettingsRow {
   readonly robotId: number;
   readonly enabled: boolean;
   readonly reference: string;
@@ -77,6 +77,10 @@ export interface NewMirror {
   readonly intervalS: number;
   readonly startMs: number;
   readonly timeoutS: number;
+}
+
+export interface NewMirror extends MirrorSettingsRow {
+  readonly repositoryId: number;
 }
 
 /** @returns false, and nothing has changed, when the repository is a mirror already */
@@ -99,6 +103,67 @@ export async function insertMirror(sql: Sql, mirror: NewMirror): Promise<boolean
     from rule
     on conflict (repository_id) do nothing returning id`;
   return rows.length > 0;
+}
+
+/** The mirror of a repository, held until the transaction ends. */
+export async function lockMirror(
+  sql: Sql,
+  repositoryId: number,
+): Promise<{ id: number; registryConfigJson: string } | undefined> {
+  const [row] = await sql<{ id: number; registryConfigJson: string }[]>`
+    select id, external_registry_config as "registryConfigJson" from repomirrorconfig
+    where repository_id = ${repositoryId} for update`;
+  return row;
+}
+
+/** The only `mirror_type`. */
+const PULL = 1;
+
+/** A pause, and a run whose settings were changed, are over this long after the change. */
+const REREAD_MS = 10_000;
+
+/**
+ * Sets what is given. `keepsRun`: whoever has the claim goes on; otherwise the claim is void, and the run is taken up
+ * anew in a moment. A pause ends either way: what it waits for may have been changed.
+ */
+export async function updateMirror(
+  sql: Sql,
+  repositoryId: number,
+  set: Partial<MirrorSettingsRow>,
+  { nowMs, keepsRun }: { nowMs: number; keepsRun: boolean },
+): Promise<void> {
+  const columns = {
+    mirror_type: PULL,
+    ...(set.robotId !== undefined && { internal_robot_id: set.robotId }),
+    ...(set.enabled !== undefined && { is_enabled: set.enabled }),
+    ...(set.reference !== undefined && { external_reference: set.reference }),
+    ...(set.sealedUsername !== undefined && { external_registry_username: set.sealedUsername }),
+    ...(set.sealedPassword !== undefined && { external_registry_password: set.sealedPassword }),
+    ...(set.registryConfigJson !== undefined && { external_registry_config: set.registryConfigJson }),
+    ...(set.rulesJson !== undefined && { rules: set.rulesJson }),
+    ...(set.limitsJson !== undefined && { limits: set.limitsJson }),
+    ...(set.architecturesJson !== undefined && { architecture_filter: set.architecturesJson }),
+    ...(set.intervalS !== undefined && { sync_interval: set.intervalS }),
+    ...(set.timeoutS !== undefined && { skopeo_timeout: set.timeoutS }),
+  };
+  const start = set.startMs === undefined ? sql`sync_start_date` : timeOf(sql, set.startMs);
+  const lease = keepsRun
+    // Of a run that is under way the lease is short, and stays.
+    ? sql`case when sync_expiration_date > ${timeOf(sql, nowMs + 10 * REREAD_MS)}
+        then ${timeOf(sql, nowMs + REREAD_MS)} else sync_expiration_date end`
+    // least() would take the time where there is no lease.
+    : sql`case when sync_expiration_date > ${timeOf(sql, nowMs + REREAD_MS)}
+        then ${timeOf(sql, nowMs + REREAD_MS)} else sync_expiration_date end`;
+  await sql`
+    with rule as (
+      update repomirrorrule set rule_value = ${set.globsJson ?? null}
+      where ${set.globsJson !== undefined}
+        and id = (select root_rule_id from repomirrorconfig where repository_id = ${repositoryId})
+    )
+    update repomirrorconfig set ${sql(columns)},
+      sync_start_date = ${start}, sync_expiration_date = ${lease},
+      sync_transaction_id = ${keepsRun ? sql`sync_transaction_id` : sql`gen_random_uuid()::text`}
+    where repository_id = ${repositoryId}`;
 }
 
 export interface MirrorClaim {
