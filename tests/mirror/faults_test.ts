@@ -434,3 +434,66 @@ Deno.test("two runs that want the same blob at once fetch it once", () =>
       assert.equal(sizeOf(fake) > 2_000_000, true);
     })
   ));
+
+Deno.test("a link that falls silent in the middle of a blob: noticed, and the blob goes on at its byte", () =>
+  withFake((fake) =>
+    withEdge({ site: { silenceMs: 500 } }, async (edge) => {
+      const layer = randomBytes(3_000_000, 1);
+      const digest = fake.image("v1", [layer]);
+      const link = startFaultyProxy(targetOf(fake.host), { bytesPerSecond: 3_000_000 });
+      try {
+        const mirror = await edge.mirror({ reference: `${link.host}/app` });
+        const running = edge.run(mirror);
+        while (link.bytes < 1_000_000) await new Promise((resolve) => setTimeout(resolve, 10));
+        link.faults = { stall: true };
+        await new Promise((resolve) => setTimeout(resolve, 1200));
+        link.faults = {};
+        const outcome = await running;
+        assert.equal(outcome.kind, "success", JSON.stringify(outcome));
+        assert.match(outcome.progress.lastError ?? "", /in time/);
+        await edge.readWhole(mirror, digest);
+        assert.ok(link.bytes < layer.length * 1.2, `${link.bytes}`);
+      } finally {
+        await link.stop();
+      }
+    })
+  ));
+
+Deno.test("a spoilt byte on the way: noticed by the digest, nothing of it is served, and the next run is whole", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      const digest = fake.image("v1", [randomBytes(3_000_000, 1)]);
+      const link = startFaultyProxy(targetOf(fake.host), { spoilAt: 2_000_000 });
+      try {
+        const mirror = await edge.mirror({ reference: `${link.host}/app` });
+        const first = await edge.run(mirror);
+        assert.match(first.kind === "failed" ? first.message : "", /has the digest/);
+        assert.deepEqual(await edge.tags(mirror), {});
+        link.faults = {};
+        assert.equal((await edge.run(mirror)).kind, "success");
+        await edge.readWhole(mirror, digest);
+      } finally {
+        await link.stop();
+      }
+    })
+  ));
+
+Deno.test("a repository that is deleted at the other side in the middle of a run: what was copied stays, nothing is removed", () =>
+  withFake((fake) =>
+    withEdge({}, async (edge) => {
+      const old = fake.image("old", [randomBytes(10, 1)]);
+      const mirror = await edge.mirror({ reference: `${fake.host}/app` });
+      await edge.run(mirror);
+      for (let i = 0; i < 4; i++) fake.image(`v${i}`, [randomBytes(1000, i + 2)]);
+      fake.instead = (_, path) => {
+        if (path.includes("/blobs/")) fake.instead = () => new Response(null, { status: 404 });
+        return undefined;
+      };
+      const outcome = await edge.run(mirror);
+      assert.equal(outcome.kind === "failed" && outcome.reason, "not_found", JSON.stringify(outcome));
+      assert.equal((await edge.tags(mirror)).old, old);
+      fake.instead = () => new Response(null, { status: 404 });
+      assert.equal((await edge.run(mirror)).kind, "failed");
+      assert.equal((await edge.tags(mirror)).old, old);
+    })
+  ));

@@ -9,7 +9,7 @@ export interface Faults {
   cuts?: number | undefined;
   /** Bytes a second towards the client. */
   bytesPerSecond?: number | undefined;
-  /** Accepts, and then says nothing. */
+  /** Nothing comes through while it is set. */
   stall?: boolean | undefined;
   /** Refuses connections, as a dead host does. */
   dead?: boolean | undefined;
@@ -67,8 +67,8 @@ export function startFaultyProxy(
     let left = cutAfter === undefined ? Infinity : cutAfter();
     let seen = 0;
     await pump(server, client, async (chunk) => {
-      const { bytesPerSecond, stall, spoilAt, cuts = Infinity } = state.faults;
-      while (state.faults.stall && stall) await new Promise((resolve) => setTimeout(resolve, 20));
+      const { bytesPerSecond, spoilAt, cuts = Infinity } = state.faults;
+      while (state.faults.stall) await new Promise((resolve) => setTimeout(resolve, 20));
       if (bytesPerSecond !== undefined) {
         await new Promise((resolve) => setTimeout(resolve, chunk.length * 1000 / bytesPerSecond));
       }

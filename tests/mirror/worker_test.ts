@@ -267,3 +267,27 @@ Deno.test("a worker that stops gives its mirrors to whoever comes next", () =>
       }
     })
   ));
+
+Deno.test("the database drops all connections in the middle of a run: it is done all the same, from where it was", () =>
+  withFake((fake) =>
+    withEdge({ config: { REPO_MIRROR_INTERVAL: 1 } }, async (edge) => {
+      const digest = fake.image("v1", [randomBytes(4_000_000, 1)]);
+      const link = startFaultyProxy({ hostname: "127.0.0.1", port: Number(fake.host.split(":")[1]) }, {
+        bytesPerSecond: 2_000_000,
+      });
+      try {
+        const mirror = await edge.mirror({ reference: `${link.host}/app` });
+        await withWorker(edge, async () => {
+          await eventually(() => Promise.resolve(assert.ok(link.bytes > 1_000_000)));
+          await edge.deps.sql`
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()`;
+          await reaches(edge, mirror, SYNC_STATUS.SUCCESS);
+          await edge.readWhole(mirror, digest);
+          assert.ok(link.bytes < 5_000_000, `${link.bytes} bytes`);
+        });
+      } finally {
+        await link.stop();
+      }
+    })
+  ));

@@ -72,8 +72,8 @@ export function searchTeams(
     select t.name, o.username as organization, o.email as "organizationEmail"
     from team t join "user" o on o.id = t.organization_id
     where position(${part} in t.name) > 0 and o.enabled
-      and (t.id in (select team_id from teammember where user_id = ${userId})
-        or t.organization_id in (${administered(sql, userId)}))
+      and t.id in (select team_id from teammember where user_id = ${userId}
+        union select id from team where organization_id in (${administered(sql, userId)}))
     order by t.name = ${part} desc, t.name, o.username limit ${limit}`;
 }
 
@@ -86,7 +86,9 @@ export function searchRobots(
 ): Promise<{ username: string }[]> {
   return sql<{ username: string }[]>`
     select found.username from (
-      select id, username from "user" where id = ${userId} or id in (${administered(sql, userId)})
+      select id, username from "user" where id in (select ${userId}::integer union ${
+    administered(sql, userId)
+  })
     ) n cross join lateral (
       select username from "user" r
       where r.username >= n.username || '+' and r.username < n.username || ',' and r.robot
