@@ -48,17 +48,21 @@ const rules = z.object({
 });
 
 const limits = z.object({
-  bytes_per_second: z.int().min(1).optional().meta({ description: "B/s; heeded at once, also by a run." }),
+  bytes_per_second: z.int().min(1).optional().meta({ description: "B/s." }),
   concurrency: z.int().min(1).max(64).optional().meta({
     description: "Layers fetched at once; 6 unless given.",
   }),
   windows: z.array(z.string()).optional()
     .meta({
-      description: "HH:MM-HH:MM and a time zone, such as 02:00-05:00 Europe/Berlin. Outside, a run waits.",
+      description: "HH:MM-HH:MM and a time zone, such as 02:00-05:00 Europe/Berlin.",
     }),
   daily_bytes: z.int().min(1).optional().meta({ description: "Bytes of layers in a day (UTC)." }),
   monthly_bytes: z.int().min(1).optional().meta({ description: "Bytes of layers in a month (UTC)." }),
-}).meta({ description: "Quaylet's own: what the mirror may take of its link. Set as a whole." });
+}).meta({
+  description:
+    "Quaylet's own: what the mirror may take of its link. Set as a whole. Of these only concurrency acts so far; the others are " +
+    "stored.",
+});
 
 const optional = {
   is_enabled: z.boolean().optional(),

@@ -18,4 +18,9 @@ export const ELSEWHERE: Partial<Record<LogKind, string>> = {
   create_repository_autoprune_policy: "api/autoprune_policies_test.ts",
   update_repository_autoprune_policy: "api/autoprune_policies_test.ts",
   delete_repository_autoprune_policy: "api/autoprune_policies_test.ts",
+  repo_mirror_sync_started: "mirror/log_test.ts",
+  repo_mirror_sync_failed: "mirror/log_test.ts",
+  repo_mirror_sync_success: "mirror/log_test.ts",
+  repo_mirror_sync_tag_success: "mirror/log_test.ts",
+  repo_mirror_sync_tag_failed: "mirror/log_test.ts",
 };
