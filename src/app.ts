@@ -5,11 +5,11 @@
  */
 import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
-import { ActionBuffer } from "./domain/action_buffer.ts";
+import { ActionBuffer } from "./domain/logs/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
-import { storeActions } from "./domain/log_counts.ts";
+import { storeActions } from "./domain/logs/log_counts.ts";
 import { createSecretBox } from "./domain/secrets.ts";
-import { ensureInstanceKey } from "./domain/service_keys.ts";
+import { ensureInstanceKey } from "./domain/site/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
 import type { ConnectUpstream } from "./drivers/upstream/driver.ts";
 import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";

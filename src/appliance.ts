@@ -1,8 +1,8 @@
 import { composeDeps } from "./app.ts";
 import { backgroundWork, ORPHAN_AGE_MS } from "./background_work.ts";
-import { reasonOf } from "./domain/blob_reading.ts";
+import { reasonOf } from "./domain/content/blob_reading.ts";
 import type { Deps } from "./domain/deps.ts";
-import { allLocations } from "./domain/locations.ts";
+import { allLocations } from "./domain/storage/locations.ts";
 import { endFetchLeases } from "./drivers/database/queries/blob_fetch.ts";
 import { endMirrorLeases } from "./drivers/database/queries/mirror.ts";
 import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";

@@ -1,8 +1,8 @@
 import { Context, Hono } from "hono";
 import { composeDeps, type Settings } from "./app.ts";
-import { isSuperuser } from "./domain/access.ts";
-import { createHealth } from "./domain/health.ts";
-import { instanceKey, isInstanceKeyUsable } from "./domain/service_keys.ts";
+import { isSuperuser } from "./domain/access/access.ts";
+import { createHealth } from "./domain/site/health.ts";
+import { instanceKey, isInstanceKeyUsable } from "./domain/site/service_keys.ts";
 import { schemaIsCurrent } from "./drivers/database/migrate.ts";
 import { healthRoutes } from "./http/health.ts";
 import { clientViewReader } from "./http/middleware/client_address.ts";

@@ -5,9 +5,9 @@
  */
 import { defaultConfig } from "../src/config/schema.ts";
 import type { Config } from "../src/config/schema.ts";
-import { ActionBuffer } from "../src/domain/action_buffer.ts";
+import { ActionBuffer } from "../src/domain/logs/action_buffer.ts";
 import type { Deps } from "../src/domain/deps.ts";
-import { storeActions } from "../src/domain/log_counts.ts";
+import { storeActions } from "../src/domain/logs/log_counts.ts";
 import { createSecretBox } from "../src/domain/secrets.ts";
 import { startEmbedded } from "../src/drivers/database/embedded.ts";
 import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";

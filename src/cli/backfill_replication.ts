@@ -1,4 +1,4 @@
-import { backfillReplication } from "../domain/location_moves.ts";
+import { backfillReplication } from "../domain/storage/location_moves.ts";
 import { operatorAction } from "./operator.ts";
 
 export const backfillReplicationCommand = operatorAction({

@@ -1,5 +1,5 @@
 import type { Deps } from "../domain/deps.ts";
-import { LOG_KINDS, type LogKind } from "../domain/log_kinds.ts";
+import { LOG_KINDS, type LogKind } from "../domain/logs/log_kinds.ts";
 import {
   DAY_MS,
   listLogs,
@@ -10,7 +10,7 @@ import {
   openNamespaceLog,
   openRepositoryLog,
   openSiteLog,
-} from "../domain/logs.ts";
+} from "../domain/logs/logs.ts";
 import { parseDuration } from "../config/duration.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { usageError } from "./output.ts";

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import type { Actor } from "../domain/access.ts";
+import type { Actor } from "../domain/access/access.ts";
 import type { Deps } from "../domain/deps.ts";
 import { AppError } from "../lib/errors.ts";
 import { PLACE_FLAGS, PLACE_HELP } from "../lib/place.ts";

@@ -1,6 +1,10 @@
-import { visibleEmail } from "../domain/accounts.ts";
-import { createOrganization, deleteOrganization, describeOrganization } from "../domain/organizations.ts";
-import { renameOrganization } from "../domain/managed_accounts.ts";
+import { visibleEmail } from "../domain/accounts/accounts.ts";
+import {
+  createOrganization,
+  deleteOrganization,
+  describeOrganization,
+} from "../domain/organizations/organizations.ts";
+import { renameOrganization } from "../domain/accounts/managed_accounts.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
 import { fields, table } from "./table.ts";
 import { allAccounts } from "./user.ts";

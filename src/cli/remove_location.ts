@@ -1,4 +1,4 @@
-import { removeLocation } from "../domain/location_moves.ts";
+import { removeLocation } from "../domain/storage/location_moves.ts";
 import { operatorAction } from "./operator.ts";
 
 export const removeLocationCommand = operatorAction({

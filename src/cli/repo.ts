@@ -6,7 +6,7 @@ import {
   removeUserPermission,
   setTeamPermission,
   setUserPermission,
-} from "../domain/repository_permissions.ts";
+} from "../domain/access/repository_permissions.ts";
 import {
   createRepository,
   deleteRepository,
@@ -17,8 +17,8 @@ import {
   setState,
   setVisibility,
   type Visibility,
-} from "../domain/repositories.ts";
-import { findNamespace } from "../domain/organizations.ts";
+} from "../domain/repositories/repositories.ts";
+import { findNamespace } from "../domain/organizations/organizations.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { type Output, usageError } from "./output.ts";
 import { openNamed, pathOf, REPOSITORY } from "./repository_path.ts";

@@ -1,4 +1,4 @@
-import { openForChanges, openRepository, type RepositoryRow } from "../domain/repositories.ts";
+import { openForChanges, openRepository, type RepositoryRow } from "../domain/repositories/repositories.ts";
 import { OPERATOR, type Request } from "./operator.ts";
 import { usageError } from "./output.ts";
 

@@ -6,9 +6,9 @@ import {
   listRobots,
   regenerateRobotToken,
   type Robot,
-} from "../domain/robots.ts";
-import { removeUserPermission, setUserPermission } from "../domain/repository_permissions.ts";
-import { openRepository } from "../domain/repositories.ts";
+} from "../domain/accounts/robots.ts";
+import { removeUserPermission, setUserPermission } from "../domain/access/repository_permissions.ts";
+import { openRepository } from "../domain/repositories/repositories.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { type Output, usageError } from "./output.ts";
 import { fields, table } from "./table.ts";

@@ -1,6 +1,6 @@
-import { findMissing, type MissingBlob } from "../domain/scrub.ts";
-import { locationOf } from "../domain/locations.ts";
-import { scrub } from "../domain/scrub_run.ts";
+import { findMissing, type MissingBlob } from "../domain/storage/scrub.ts";
+import { locationOf } from "../domain/storage/locations.ts";
+import { scrub } from "../domain/storage/scrub_run.ts";
 import { AppError } from "../lib/errors.ts";
 
 import { operatorAction, type Request } from "./operator.ts";

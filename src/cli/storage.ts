@@ -1,4 +1,4 @@
-import { copyLocation } from "../domain/location_moves.ts";
+import { copyLocation } from "../domain/storage/location_moves.ts";
 import { AppError } from "../lib/errors.ts";
 import { operatorCommand } from "./operator.ts";
 import { usageError } from "./output.ts";

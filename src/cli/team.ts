@@ -1,5 +1,5 @@
-import { visibleEmail } from "../domain/accounts.ts";
-import { describeOrganization } from "../domain/organizations.ts";
+import { visibleEmail } from "../domain/accounts/accounts.ts";
+import { describeOrganization } from "../domain/organizations/organizations.ts";
 import {
   addTeamMember,
   deleteTeam,
@@ -7,7 +7,7 @@ import {
   removeTeamMember,
   type TeamRole,
   viewTeam,
-} from "../domain/teams.ts";
+} from "../domain/organizations/teams.ts";
 import { AppError } from "../lib/errors.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { usageError } from "./output.ts";

@@ -1,11 +1,11 @@
 import { parseDuration } from "../config/duration.ts";
-import { SCOPES } from "../domain/access.ts";
+import { SCOPES } from "../domain/access/access.ts";
 import {
   createAppTokenFor,
   createOauthTokenFor,
   listTokensOf,
   revokeTokenOf,
-} from "../domain/operator_tokens.ts";
+} from "../domain/oauth/operator_tokens.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { type Output, usageError } from "./output.ts";
 import { fields, table } from "./table.ts";

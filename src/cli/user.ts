@@ -1,12 +1,12 @@
-import { findUser, type UserRow, visibleEmail } from "../domain/accounts.ts";
+import { findUser, type UserRow, visibleEmail } from "../domain/accounts/accounts.ts";
 import {
   changeManagedUser,
   createManagedUser,
   deleteManagedUser,
   listManagedAccounts,
-} from "../domain/managed_accounts.ts";
+} from "../domain/accounts/managed_accounts.ts";
 import type { Deps } from "../domain/deps.ts";
-import { listOrganizationsOf } from "../domain/organizations.ts";
+import { listOrganizationsOf } from "../domain/organizations/organizations.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
 import type { Output } from "./output.ts";
 import {

@@ -6,7 +6,7 @@ import type { Storage } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import type { ActionBuffer } from "./action_buffer.ts";
+import type { ActionBuffer } from "./logs/action_buffer.ts";
 import type { SecretBox } from "./secrets.ts";
 
 /** What domain functions are given. Each takes `Pick<Deps, …>` of what it really uses. */

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import type { Config } from "../config/schema.ts";
-import type { Health, HealthReport } from "../domain/health.ts";
+import type { Health, HealthReport } from "../domain/site/health.ts";
 
 export interface HealthRoutesDeps {
   readonly config: Pick<Config, "ENABLE_HEALTH_DEBUG_SECRET" | "FEATURE_BILLING" | "TESTING">;

@@ -1,8 +1,8 @@
 import { type Context, Hono } from "hono";
-import { ANONYMOUS } from "../domain/access.ts";
+import { ANONYMOUS } from "../domain/access/access.ts";
 import type { Deps } from "../domain/deps.ts";
-import { putKey, withdrawKey } from "../domain/service_key_server.ts";
-import { getServiceKey, listServiceKeys, type ServiceKeyState } from "../domain/service_keys.ts";
+import { putKey, withdrawKey } from "../domain/site/service_key_server.ts";
+import { getServiceKey, listServiceKeys, type ServiceKeyState } from "../domain/site/service_keys.ts";
 import { AppError, type ErrorCode } from "../lib/errors.ts";
 import { BodyTooLarge, readJson } from "./api/body.ts";
 import { originOf } from "./api/client.ts";

@@ -1,5 +1,5 @@
 import type { Deps } from "../domain/deps.ts";
-import { EXPORT_QUEUE, type ExportDeps, giveUpExport, runExport } from "../domain/log_export.ts";
+import { EXPORT_QUEUE, type ExportDeps, giveUpExport, runExport } from "../domain/logs/log_export.ts";
 import { drainQueue } from "./queue_worker.ts";
 
 const PROCESSING_MS = 60_000;

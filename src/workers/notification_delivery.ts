@@ -2,8 +2,8 @@ import {
   deliverNotification,
   type DeliveryDeps,
   giveUpNotification,
-} from "../domain/notification_delivery.ts";
-import { NOTIFICATION_QUEUE } from "../domain/notifications.ts";
+} from "../domain/notifications/delivery.ts";
+import { NOTIFICATION_QUEUE } from "../domain/notifications/notifications.ts";
 import type { Deps } from "../domain/deps.ts";
 import { drainQueue, type QueueWork } from "./queue_worker.ts";
 

@@ -1,9 +1,9 @@
 import type { Deps } from "../domain/deps.ts";
-import { reasonOf } from "../domain/blob_reading.ts";
-import { allLocations } from "../domain/locations.ts";
+import { reasonOf } from "../domain/content/blob_reading.ts";
+import { allLocations } from "../domain/storage/locations.ts";
 import type { StorageLocation } from "../drivers/storage/driver.ts";
 import { AppError } from "../lib/errors.ts";
-import { withDigestClaim } from "../domain/digest_claim.ts";
+import { withDigestClaim } from "../domain/content/digest_claim.ts";
 import { selectStoredDigests } from "../drivers/database/queries/blob.ts";
 import { blobKey, type Digest } from "../oci/digest.ts";
 
@@ -27,7 +27,7 @@ export interface CleanedObjects {
 /**
  * Removes objects that have no row in `imagestorage`: what a crash before the commit of a push leaves.
  * One slice a run, chosen by the clock, so that nothing needs to be remembered between runs. Safe on several nodes at
- * once and beside pushes: `domain/uploads.ts` has the protocol. Refuses when too many rows are missing, since an empty or
+ * once and beside pushes: `domain/content/uploads.ts` has the protocol. Refuses when too many rows are missing, since an empty or
  * older database would cost all blobs then; and does nothing under `REGISTRY_STATE: readonly`.
  */
 export async function cleanObjects(

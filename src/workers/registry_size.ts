@@ -1,5 +1,5 @@
 import type { Deps } from "../domain/deps.ts";
-import { countRegistrySize, giveUpRegistrySize, REGISTRY_SIZE_QUEUE } from "../domain/registry_size.ts";
+import { countRegistrySize, giveUpRegistrySize, REGISTRY_SIZE_QUEUE } from "../domain/quota/registry_size.ts";
 import { drainQueue } from "./queue_worker.ts";
 
 /** Counts the registry's bytes when somebody has asked for it. @returns how many counts were made */

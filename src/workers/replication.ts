@@ -1,8 +1,8 @@
-import { copyBlob } from "../domain/blob_copies.ts";
+import { copyBlob } from "../domain/content/blob_copies.ts";
 import type { Deps } from "../domain/deps.ts";
-import { allLocations } from "../domain/locations.ts";
+import { allLocations } from "../domain/storage/locations.ts";
 import { selectPlacedBlob } from "../drivers/database/queries/placement.ts";
-import { REPLICATION_RETRIES } from "../domain/locations.ts";
+import { REPLICATION_RETRIES } from "../domain/storage/locations.ts";
 import { drainQueue, type QueueWork } from "./queue_worker.ts";
 
 const QUEUE = "imagestoragereplication";

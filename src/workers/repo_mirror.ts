@@ -5,7 +5,7 @@ import { type RunLimits, unlimited } from "../domain/mirroring/limits.ts";
 import { RunProgress } from "../domain/mirroring/progress.ts";
 import { releaseOf } from "../domain/mirroring/release.ts";
 import { RunEnded, runMirror } from "../domain/mirroring/run.ts";
-import { createUploadWorkspace } from "../domain/upload_workspace.ts";
+import { createUploadWorkspace } from "../domain/content/upload_workspace.ts";
 import {
   claimMirror,
   countDueMirrors,

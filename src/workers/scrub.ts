@@ -1,6 +1,6 @@
 import type { Deps } from "../domain/deps.ts";
-import type { ScrubDeps } from "../domain/scrub.ts";
-import { scrub } from "../domain/scrub_run.ts";
+import type { ScrubDeps } from "../domain/storage/scrub.ts";
+import { scrub } from "../domain/storage/scrub_run.ts";
 
 /** After damage that cannot be: time for somebody to look. */
 const REST_MS = 6 * 3600_000;

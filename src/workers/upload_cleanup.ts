@@ -1,5 +1,5 @@
 import type { Deps } from "../domain/deps.ts";
-import { allLocations } from "../domain/locations.ts";
+import { allLocations } from "../domain/storage/locations.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
 import { deleteStaleFetches, selectFetchUuids } from "../drivers/database/queries/blob_fetch.ts";
 import {

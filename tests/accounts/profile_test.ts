@@ -1,7 +1,7 @@
 import { expect } from "@std/testing";
 import { addRealUser, OPERATOR, PASSWORD, withEmptySite, withSite } from "../api/site.ts";
-import { authenticateBasic } from "../../src/domain/credentials.ts";
-import { createOrganization } from "../../src/domain/organizations.ts";
+import { authenticateBasic } from "../../src/domain/accounts/credentials.ts";
+import { createOrganization } from "../../src/domain/organizations/organizations.ts";
 import { kindsOf, logOf, withMailedSite } from "./mailbox.ts";
 
 Deno.test("PUT /user/: settings, each with its row in the log; what is as it was writes none", async () => {

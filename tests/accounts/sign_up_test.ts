@@ -2,7 +2,7 @@ import { expect } from "@std/testing";
 import type { Config } from "../../src/config/schema.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { OPERATOR, PASSWORD, withEmptySite, withSite } from "../api/site.ts";
-import { createOrganization } from "../../src/domain/organizations.ts";
+import { createOrganization } from "../../src/domain/organizations/organizations.ts";
 import { kindsOf, logOf, withMailedEmptySite, withMailedSite } from "./mailbox.ts";
 
 const DAVE = { username: "dave", password: PASSWORD, email: "dave@example.org" };

@@ -1,9 +1,9 @@
 import { expect } from "@std/testing";
 import { OPERATOR, PASSWORD, withSite } from "../api/site.ts";
 import type { Config } from "../../src/config/schema.ts";
-import { hashPassword } from "../../src/domain/passwords.ts";
+import { hashPassword } from "../../src/domain/accounts/passwords.ts";
 import { AppError } from "../../src/lib/errors.ts";
-import { createRobot } from "../../src/domain/robots.ts";
+import { createRobot } from "../../src/domain/accounts/robots.ts";
 import { kindsOf, logOf, withMailedSite } from "./mailbox.ts";
 
 const TEAM = "/organization/acme/team/members";

@@ -2,9 +2,9 @@ import { expect } from "@std/testing";
 import { COMPLETIONS } from "../../src/cli/completion.ts";
 import { runCli } from "../../src/cli/cli.ts";
 import type { OperatorIo } from "../../src/cli/operator.ts";
-import { authenticateBasic } from "../../src/domain/credentials.ts";
+import { authenticateBasic } from "../../src/domain/accounts/credentials.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { authenticateOauthToken } from "../../src/domain/oauth_tokens.ts";
+import { authenticateOauthToken } from "../../src/domain/oauth/tokens.ts";
 import { Content } from "./content.ts";
 import { withSite } from "./site.ts";
 

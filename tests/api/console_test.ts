@@ -3,7 +3,7 @@
  * same origin it must get through without one answer that it does not expect.
  */
 import { expect } from "@std/testing";
-import { addTeamMember } from "../../src/domain/teams.ts";
+import { addTeamMember } from "../../src/domain/organizations/teams.ts";
 import type { ApiClient } from "./api_client.ts";
 import { Content } from "./content.ts";
 import { addRealUser, OPERATOR, PASSWORD, withSite } from "./site.ts";

@@ -3,8 +3,8 @@ import {
   insertAuthorizedEmail,
   selectAuthorizedEmail,
 } from "../../src/drivers/database/queries/authorized_email.ts";
-import { createRepository, type RepositoryRef } from "../../src/domain/repositories.ts";
-import { putManifest } from "../../src/domain/manifests.ts";
+import { createRepository, type RepositoryRef } from "../../src/domain/repositories/repositories.ts";
+import { putManifest } from "../../src/domain/content/manifests.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { blobKey, type Digest, digestOf } from "../../src/oci/digest.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media_types.ts";

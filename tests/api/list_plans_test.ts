@@ -4,7 +4,7 @@
  */
 import { expect } from "@std/testing";
 import { defaultConfig } from "../../src/config/schema.ts";
-import { countActions } from "../../src/domain/log_counts.ts";
+import { countActions } from "../../src/domain/logs/log_counts.ts";
 import { openPool, type Pool } from "../../src/drivers/database/postgres.ts";
 import { API_CALLS, type ApiCall, LISTS } from "../bench/api_calls.ts";
 import { CONFIG, issueTokens, type Tokens } from "../bench/api_data.ts";

@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { createOrganization } from "../../src/domain/organizations.ts";
+import { createOrganization } from "../../src/domain/organizations/organizations.ts";
 import { OPERATOR, withSite } from "./site.ts";
 
 const AT = "/organization/acme/prototypes";

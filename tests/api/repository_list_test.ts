@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
 import { OPERATOR, withSite } from "./site.ts";
-import { setUserPermission } from "../../src/domain/repository_permissions.ts";
+import { setUserPermission } from "../../src/domain/access/repository_permissions.ts";
 import type { ApiClient } from "./api_client.ts";
 import { Content, stopClock } from "./content.ts";
 

@@ -1,9 +1,13 @@
 import { expect } from "@std/testing";
-import type { Actor } from "../../src/domain/access.ts";
-import { findUser } from "../../src/domain/accounts.ts";
-import { authenticateBasic } from "../../src/domain/credentials.ts";
+import type { Actor } from "../../src/domain/access/access.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
+import { authenticateBasic } from "../../src/domain/accounts/credentials.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { createOrFindRepository, findRepository, REPOSITORY_STATE } from "../../src/domain/repositories.ts";
+import {
+  createOrFindRepository,
+  findRepository,
+  REPOSITORY_STATE,
+} from "../../src/domain/repositories/repositories.ts";
 import { withSite } from "./site.ts";
 
 Deno.test("repositories: create, read, change, delete, and the name is free again", async () => {

@@ -1,6 +1,11 @@
 import { expect } from "@std/testing";
-import { openSession, sealSession, startSession, startUserSession } from "../../src/domain/sessions.ts";
-import { setPassword } from "../../src/domain/accounts.ts";
+import {
+  openSession,
+  sealSession,
+  startSession,
+  startUserSession,
+} from "../../src/domain/accounts/sessions.ts";
+import { setPassword } from "../../src/domain/accounts/accounts.ts";
 import { addRealUser, OPERATOR, PASSWORD, withEmptySite, withSite } from "./site.ts";
 
 const config = { SECRET_KEY: "k", SESSION_TIMEOUT: "1h", FRESH_LOGIN_TIMEOUT: "10m" };

@@ -1,11 +1,11 @@
 import { type Config, defaultConfig } from "../../src/config/schema.ts";
-import type { Actor } from "../../src/domain/access.ts";
-import { createUser, findUser } from "../../src/domain/accounts.ts";
+import type { Actor } from "../../src/domain/access/access.ts";
+import { createUser, findUser } from "../../src/domain/accounts/accounts.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth_tokens.ts";
-import { createOrganization } from "../../src/domain/organizations.ts";
-import { addTeamMember, putTeam } from "../../src/domain/teams.ts";
-import { sealSession, startUserSession } from "../../src/domain/sessions.ts";
+import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth/tokens.ts";
+import { createOrganization } from "../../src/domain/organizations/organizations.ts";
+import { addTeamMember, putTeam } from "../../src/domain/organizations/teams.ts";
+import { sealSession, startUserSession } from "../../src/domain/accounts/sessions.ts";
 import { insertAccount } from "../../src/drivers/database/queries/user.ts";
 import { testDeps, withDatabase } from "../database.ts";
 import { ApiClient, mount } from "./api_client.ts";

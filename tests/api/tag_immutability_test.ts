@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
-import { putManifest } from "../../src/domain/manifests.ts";
-import { deleteManifest, deleteTag } from "../../src/domain/tags.ts";
+import { putManifest } from "../../src/domain/content/manifests.ts";
+import { deleteManifest, deleteTag } from "../../src/domain/content/tags.ts";
 import { OCI_MANIFEST } from "../../src/oci/media_types.ts";
 import { Content, stopClock } from "./content.ts";
 import { type Site, withSite } from "./site.ts";

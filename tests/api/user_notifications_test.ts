@@ -1,6 +1,10 @@
 import { expect } from "@std/testing";
-import { findUser } from "../../src/domain/accounts.ts";
-import { notifyUsers, notifyUsersOnce, withdrawNotifications } from "../../src/domain/notifications.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
+import {
+  notifyUsers,
+  notifyUsersOnce,
+  withdrawNotifications,
+} from "../../src/domain/notifications/notifications.ts";
 import { selectNamespace } from "../../src/drivers/database/queries/user.ts";
 import { stopClock } from "./content.ts";
 import { withSite } from "./site.ts";

@@ -9,8 +9,8 @@ import {
   isSuperuser,
   repositoryRights,
   type Scope,
-} from "../../src/domain/access.ts";
-import { findRepository } from "../../src/domain/repositories.ts";
+} from "../../src/domain/access/access.ts";
+import { findRepository } from "../../src/domain/repositories/repositories.ts";
 import type { Sql } from "../../src/drivers/database/postgres.ts";
 import { insertRepository } from "../../src/drivers/database/queries/repository.ts";
 import {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hashPassword, verifyPassword } from "../../src/domain/passwords.ts";
+import { hashPassword, verifyPassword } from "../../src/domain/accounts/passwords.ts";
 
 Deno.test("hashPassword(): a bcrypt hash as Quay stores it, and of cost 12 unless told", async () => {
   assert.match(await hashPassword("correct horse", 4), /^\$2b\$04\$[./A-Za-z0-9]{53}$/);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT } from "jose";
 import { defaultConfig } from "../../src/config/schema.ts";
-import type { Actor } from "../../src/domain/access.ts";
-import { issueRegistryToken, verifyRegistryToken } from "../../src/domain/registry_tokens.ts";
-import { ensureInstanceKey, instanceKey } from "../../src/domain/service_keys.ts";
+import type { Actor } from "../../src/domain/access/access.ts";
+import { issueRegistryToken, verifyRegistryToken } from "../../src/domain/access/registry_tokens.ts";
+import { ensureInstanceKey, instanceKey } from "../../src/domain/site/service_keys.ts";
 import type { Pool } from "../../src/drivers/database/postgres.ts";
 import { createMetrics } from "../../src/lib/metrics.ts";
 

@@ -1,10 +1,10 @@
 /** An appliance's data folder, filled, with tokens to use it by. */
 import { defaultConfig } from "../../src/config/schema.ts";
-import { SCOPES } from "../../src/domain/access.ts";
-import { findUser } from "../../src/domain/accounts.ts";
+import { SCOPES } from "../../src/domain/access/access.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { countActions } from "../../src/domain/log_counts.ts";
-import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth_tokens.ts";
+import { countActions } from "../../src/domain/logs/log_counts.ts";
+import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth/tokens.ts";
 import { startEmbedded } from "../../src/drivers/database/embedded.ts";
 import { locatePostgres } from "../../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../../src/drivers/database/migrate.ts";

@@ -1,7 +1,7 @@
-import type { Actor } from "../../src/domain/access.ts";
+import type { Actor } from "../../src/domain/access/access.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { issueRegistryToken } from "../../src/domain/registry_tokens.ts";
-import { ensureInstanceKey } from "../../src/domain/service_keys.ts";
+import { issueRegistryToken } from "../../src/domain/access/registry_tokens.ts";
+import { ensureInstanceKey } from "../../src/domain/site/service_keys.ts";
 
 /** `Authorization` header with a token that grants exactly that, signed by a key made for the test's database. */
 export async function bearerFor(

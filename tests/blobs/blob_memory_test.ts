@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { findBlobByName, openBlob, unlinkBlob } from "../../src/domain/blobs.ts";
-import { pushBlob } from "../../src/domain/uploads.ts";
+import { findBlobByName, openBlob, unlinkBlob } from "../../src/domain/content/blobs.ts";
+import { pushBlob } from "../../src/domain/content/uploads.ts";
 import { ChangeCounters } from "../../src/lib/change_counters.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { readAll } from "../storage/driver_suite.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { findBlob } from "../../src/domain/blobs.ts";
-import { withDigestClaim } from "../../src/domain/digest_claim.ts";
-import { pushBlob } from "../../src/domain/uploads.ts";
+import { findBlob } from "../../src/domain/content/blobs.ts";
+import { withDigestClaim } from "../../src/domain/content/digest_claim.ts";
+import { pushBlob } from "../../src/domain/content/uploads.ts";
 import { claimDigest, holdDigestClaim } from "../../src/drivers/database/queries/blob_claim.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { digestOf } from "../../src/oci/digest.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { findBlob, openBlob } from "../../src/domain/blobs.ts";
-import { appendToUpload, finishUpload, pushBlob, startUpload } from "../../src/domain/uploads.ts";
-import { createUploadWorkspace } from "../../src/domain/upload_workspace.ts";
+import { findBlob, openBlob } from "../../src/domain/content/blobs.ts";
+import { appendToUpload, finishUpload, pushBlob, startUpload } from "../../src/domain/content/uploads.ts";
+import { createUploadWorkspace } from "../../src/domain/content/upload_workspace.ts";
 import type { StorageAppender, StorageDriver } from "../../src/drivers/storage/driver.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";

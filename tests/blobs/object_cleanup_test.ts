@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { pushBlob } from "../../src/domain/uploads.ts";
-import { withDigestClaim } from "../../src/domain/digest_claim.ts";
+import { pushBlob } from "../../src/domain/content/uploads.ts";
+import { withDigestClaim } from "../../src/domain/content/digest_claim.ts";
 import { createHasher, type Digest, digestOf } from "../../src/oci/digest.ts";
 import { blobKey } from "../../src/oci/digest.ts";
 import { cleanObjects, SLICES } from "../../src/workers/object_cleanup.ts";

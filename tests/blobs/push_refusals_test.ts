@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startUpload } from "../../src/domain/uploads.ts";
+import { startUpload } from "../../src/domain/content/uploads.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { withRegistry } from "./registry.ts";
 

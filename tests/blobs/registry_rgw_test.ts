@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createUploadWorkspace } from "../../src/domain/upload_workspace.ts";
+import { createUploadWorkspace } from "../../src/domain/content/upload_workspace.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { cleanUploads } from "../../src/workers/upload_cleanup.ts";
 import { test } from "../skip.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendToUpload, finishUpload, startUpload } from "../../src/domain/uploads.ts";
+import { appendToUpload, finishUpload, startUpload } from "../../src/domain/content/uploads.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { cleanUploads } from "../../src/workers/upload_cleanup.ts";
 import { type TestRegistry, withRegistry } from "./registry.ts";

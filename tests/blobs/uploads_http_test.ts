@@ -333,7 +333,7 @@ Deno.test("the same blob pushed 8 times at once: one row, one object, 8 times 20
 
 Deno.test("another worker ends an upload: by the digest in the row, and by reading again", () =>
   withRegistry(async (registry) => {
-    const { createUploadWorkspace } = await import("../../src/domain/upload_workspace.ts");
+    const { createUploadWorkspace } = await import("../../src/domain/content/upload_workspace.ts");
     for (const chunks of [["whole"], ["in ", "three ", "parts"]]) {
       const location = await start(registry);
       for (const chunk of chunks) {

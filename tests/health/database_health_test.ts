@@ -1,7 +1,7 @@
 import { expect } from "@std/testing";
 import { defaultConfig } from "../../src/config/schema.ts";
-import { createHealth } from "../../src/domain/health.ts";
-import { refreshRowGauges } from "../../src/domain/row_gauges.ts";
+import { createHealth } from "../../src/domain/site/health.ts";
+import { refreshRowGauges } from "../../src/domain/site/row_gauges.ts";
 import { openPool, type Pool } from "../../src/drivers/database/postgres.ts";
 import {
   insertRepository,

@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
 import { defaultConfig } from "../../src/config/schema.ts";
-import type { Health, HealthReport } from "../../src/domain/health.ts";
+import type { Health, HealthReport } from "../../src/domain/site/health.ts";
 import { healthRoutes, type HealthRoutesDeps } from "../../src/http/health.ts";
 
 const GOOD: HealthReport = { database: { ok: true }, auth: { ok: true } };

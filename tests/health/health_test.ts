@@ -2,7 +2,7 @@ import { expect } from "@std/testing";
 import { type Config, defaultConfig } from "../../src/config/schema.ts";
 import { createMemoryDriver } from "../../src/drivers/storage/memory.ts";
 import { AppError } from "../../src/lib/errors.ts";
-import { createHealth, type HealthDeps, type HealthReport } from "../../src/domain/health.ts";
+import { createHealth, type HealthDeps, type HealthReport } from "../../src/domain/site/health.ts";
 
 /** A database that answers as `answer` says, by the first words of the statement, and counts what it was asked. */
 function fakeSql(answer: (statement: string, values: unknown[]) => unknown[] | Promise<unknown[]>) {

@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
-import { archiveLogs } from "../../src/domain/log_archive.ts";
-import { countActions } from "../../src/domain/log_counts.ts";
+import { archiveLogs } from "../../src/domain/logs/log_archive.ts";
+import { countActions } from "../../src/domain/logs/log_counts.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { createMemoryDriver } from "../../src/drivers/storage/memory.ts";
 import type { StorageDriver } from "../../src/drivers/storage/driver.ts";

@@ -2,7 +2,7 @@ import { expect } from "@std/testing";
 import { runCli } from "../../src/cli/cli.ts";
 import type { OperatorIo } from "../../src/cli/operator.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { findOrganization } from "../../src/domain/organizations.ts";
+import { findOrganization } from "../../src/domain/organizations/organizations.ts";
 import { Content } from "../api/content.ts";
 import { withSite } from "../api/site.ts";
 import { addRows } from "./rows.ts";

@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
-import { findOrganization } from "../../src/domain/organizations.ts";
-import { cleanExports } from "../../src/domain/log_export.ts";
+import { findOrganization } from "../../src/domain/organizations/organizations.ts";
+import { cleanExports } from "../../src/domain/logs/log_export.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import type { StorageDriver } from "../../src/drivers/storage/driver.ts";
 import { createWebhookClient } from "../../src/lib/webhook_client.ts";

@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { LOG_KINDS, type LogKind } from "../../src/domain/log_kinds.ts";
+import { LOG_KINDS, type LogKind } from "../../src/domain/logs/log_kinds.ts";
 import { withDatabase } from "../database.ts";
 import { ELSEWHERE } from "./kinds/elsewhere.ts";
 import { invitationKinds } from "./kinds/invitations.ts";

@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { countActions } from "../../src/domain/log_counts.ts";
+import { countActions } from "../../src/domain/logs/log_counts.ts";
 import { selectCountedMs } from "../../src/drivers/database/queries/log_count.ts";
 import { countLogs, type LogFilter, selectLogs } from "../../src/drivers/database/queries/log_reading.ts";
 import type { Pool } from "../../src/drivers/database/postgres.ts";

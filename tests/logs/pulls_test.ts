@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
-import { createRobot } from "../../src/domain/robots.ts";
-import { logAction } from "../../src/domain/action_log.ts";
+import { createRobot } from "../../src/domain/accounts/robots.ts";
+import { logAction } from "../../src/domain/logs/action_log.ts";
 import { rowsOf, type SeenRow } from "./rows.ts";
 import { OPERATOR, withWorld } from "./world.ts";
 

@@ -1,8 +1,8 @@
 import { expect } from "@std/testing";
-import { countActions, storeActions } from "../../src/domain/log_counts.ts";
-import { LOG_KINDS } from "../../src/domain/log_kinds.ts";
-import { findOrganization } from "../../src/domain/organizations.ts";
-import { findUser } from "../../src/domain/accounts.ts";
+import { countActions, storeActions } from "../../src/domain/logs/log_counts.ts";
+import { LOG_KINDS } from "../../src/domain/logs/log_kinds.ts";
+import { findOrganization } from "../../src/domain/organizations/organizations.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
 import { stopClock } from "../api/content.ts";
 import { Content } from "../api/content.ts";
 import { type Site, withSite } from "../api/site.ts";

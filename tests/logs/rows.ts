@@ -1,5 +1,5 @@
 import type { Pool } from "../../src/drivers/database/postgres.ts";
-import { LOG_KINDS, type LogKind } from "../../src/domain/log_kinds.ts";
+import { LOG_KINDS, type LogKind } from "../../src/domain/logs/log_kinds.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 
 /** A row of the action log as tests look at it. */

@@ -1,5 +1,5 @@
-import type { Actor } from "../../src/domain/access.ts";
-import { findUser } from "../../src/domain/accounts.ts";
+import type { Actor } from "../../src/domain/access/access.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { selectAccount } from "../../src/drivers/database/queries/user.ts";
 import { registryRoutes } from "../../src/http/registry/registry.ts";

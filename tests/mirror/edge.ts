@@ -1,8 +1,8 @@
 /** A registry that mirrors, without HTTP: a database, a disk, the real client for other registries. */
 import assert from "node:assert/strict";
 import type { Config } from "../../src/config/schema.ts";
-import type { Actor } from "../../src/domain/access.ts";
-import { findBlob, openBlob } from "../../src/domain/blobs.ts";
+import type { Actor } from "../../src/domain/access/access.ts";
+import { findBlob, openBlob } from "../../src/domain/content/blobs.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { type RunLimits, unlimited } from "../../src/domain/mirroring/limits.ts";
 import { findMirror } from "../../src/domain/mirroring/mirrors.ts";
@@ -10,10 +10,10 @@ import type { Mirror, RunOutcome } from "../../src/domain/mirroring/model.ts";
 import { RunProgress } from "../../src/domain/mirroring/progress.ts";
 import type { MirrorRules } from "../../src/domain/mirroring/rules.ts";
 import { runMirror } from "../../src/domain/mirroring/run.ts";
-import { createOrganization } from "../../src/domain/organizations.ts";
-import { createRepository } from "../../src/domain/repositories.ts";
-import { createRobot } from "../../src/domain/robots.ts";
-import { type BufferPool, createUploadWorkspace } from "../../src/domain/upload_workspace.ts";
+import { createOrganization } from "../../src/domain/organizations/organizations.ts";
+import { createRepository } from "../../src/domain/repositories/repositories.ts";
+import { createRobot } from "../../src/domain/accounts/robots.ts";
+import { type BufferPool, createUploadWorkspace } from "../../src/domain/content/upload_workspace.ts";
 import { selectManifestDetail } from "../../src/drivers/database/queries/manifest.ts";
 import { insertMirror } from "../../src/drivers/database/queries/mirror.ts";
 import { selectLiveTags } from "../../src/drivers/database/queries/mirrored_tag.ts";

@@ -1,8 +1,8 @@
 import { expect } from "@std/testing";
-import { findUser } from "../../src/domain/accounts.ts";
-import { createRepository } from "../../src/domain/repositories.ts";
-import { createRobot } from "../../src/domain/robots.ts";
-import { sealSession, startUserSession } from "../../src/domain/sessions.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
+import { createRepository } from "../../src/domain/repositories/repositories.ts";
+import { createRobot } from "../../src/domain/accounts/robots.ts";
+import { sealSession, startUserSession } from "../../src/domain/accounts/sessions.ts";
 import { connectUpstream } from "../../src/drivers/upstream/client.ts";
 import { createHostGuard } from "../../src/lib/ssrf.ts";
 import { startMirrorWorker } from "../../src/workers/repo_mirror.ts";

@@ -1,9 +1,13 @@
 import { expect } from "@std/testing";
 import type { Config } from "../../src/config/schema.ts";
 import type { Deps } from "../../src/domain/deps.ts";
-import { describeEvent, type EventData, type RepositoryEvent } from "../../src/domain/notification_events.ts";
-import { REPOSITORY_EVENTS } from "../../src/domain/notification_events.ts";
-import { notifyRepository } from "../../src/domain/notifications.ts";
+import {
+  describeEvent,
+  type EventData,
+  type RepositoryEvent,
+} from "../../src/domain/notifications/events.ts";
+import { REPOSITORY_EVENTS } from "../../src/domain/notifications/events.ts";
+import { notifyRepository } from "../../src/domain/notifications/notifications.ts";
 import { claimQueueItem } from "../../src/drivers/database/queries/queue.ts";
 import { createSmtpDriver } from "../../src/drivers/mail/smtp.ts";
 import { createWebhookClient } from "../../src/lib/webhook_client.ts";

@@ -1,7 +1,7 @@
 import { expect } from "@std/testing";
 import { insertRepositoryNotification } from "../../src/drivers/database/queries/repository_notification.ts";
 import { selectUntoldEndingTags } from "../../src/drivers/database/queries/image_expiry.ts";
-import { changeTag } from "../../src/domain/tag_changes.ts";
+import { changeTag } from "../../src/domain/content/tag_changes.ts";
 import { findEndingTags } from "../../src/workers/image_expiry.ts";
 import { Content, stopClock } from "../api/content.ts";
 import { OPERATOR, type Site, withSite } from "../api/site.ts";

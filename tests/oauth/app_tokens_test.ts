@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
-import { sealSession, startUserSession } from "../../src/domain/sessions.ts";
-import { findUser } from "../../src/domain/accounts.ts";
+import { sealSession, startUserSession } from "../../src/domain/accounts/sessions.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
 import { cleanTokens } from "../../src/workers/token_cleanup.ts";
 import { HOST, ms, withWorld, type World } from "./world.ts";
 

@@ -2,7 +2,7 @@ import { expect } from "@std/testing";
 import { Buffer } from "node:buffer";
 import { generateKeyPair, SignJWT } from "jose";
 import type { Config } from "../../src/config/schema.ts";
-import { forgetIssuers } from "../../src/domain/oidc_issuers.ts";
+import { forgetIssuers } from "../../src/domain/oauth/oidc_issuers.ts";
 import { DISCOVERY, type Issuer, withIssuer } from "./issuer.ts";
 import { HOST, ms, withWorld, type World } from "./world.ts";
 

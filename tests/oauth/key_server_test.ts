@@ -1,8 +1,8 @@
 import { expect } from "@std/testing";
 import { Buffer } from "node:buffer";
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
-import { cleanServiceKeys } from "../../src/domain/managed_service_keys.ts";
-import { instanceKey } from "../../src/domain/service_keys.ts";
+import { cleanServiceKeys } from "../../src/domain/site/managed_service_keys.ts";
+import { instanceKey } from "../../src/domain/site/service_keys.ts";
 import { HOST, ms, withWorld, type World } from "./world.ts";
 
 /** A service that has made itself a key. */

@@ -1,9 +1,9 @@
 import { expect } from "@std/testing";
 import { decodeJwt } from "jose";
-import { type Scope, SCOPES } from "../../src/domain/access.ts";
-import { findUser } from "../../src/domain/accounts.ts";
-import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth_tokens.ts";
-import { createRepository } from "../../src/domain/repositories.ts";
+import { type Scope, SCOPES } from "../../src/domain/access/access.ts";
+import { findUser } from "../../src/domain/accounts/accounts.ts";
+import { createOauthApplication, issueOauthToken } from "../../src/domain/oauth/tokens.ts";
+import { createRepository } from "../../src/domain/repositories/repositories.ts";
 import { OPERATOR } from "../api/site.ts";
 import { HOST, withWorld, type World } from "./world.ts";
 

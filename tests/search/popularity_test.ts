@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { countRepositoryActions } from "../../src/domain/popularity.ts";
+import { countRepositoryActions } from "../../src/domain/repositories/popularity.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { Content, stopClock } from "../api/content.ts";
 import { withSite } from "../api/site.ts";

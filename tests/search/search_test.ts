@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
-import { setUserPermission } from "../../src/domain/repository_permissions.ts";
-import { fit } from "../../src/domain/search.ts";
+import { setUserPermission } from "../../src/domain/access/repository_permissions.ts";
+import { fit } from "../../src/domain/repositories/search.ts";
 import type { ApiClient } from "../api/api_client.ts";
 import { Content, stopClock } from "../api/content.ts";
 import { OPERATOR, withSite } from "../api/site.ts";

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
-import { findBlob, HOT_MAX_BYTES, openBlob } from "../../src/domain/blobs.ts";
-import { createHealth } from "../../src/domain/health.ts";
-import { backfillReplication, copyLocation, removeLocation } from "../../src/domain/location_moves.ts";
-import { pushBlob } from "../../src/domain/uploads.ts";
+import { findBlob, HOT_MAX_BYTES, openBlob } from "../../src/domain/content/blobs.ts";
+import { createHealth } from "../../src/domain/site/health.ts";
+import {
+  backfillReplication,
+  copyLocation,
+  removeLocation,
+} from "../../src/domain/storage/location_moves.ts";
+import { pushBlob } from "../../src/domain/content/uploads.ts";
 import { withBreaker } from "../../src/drivers/storage/breaker.ts";
 import type { StorageDriver, StorageLocation } from "../../src/drivers/storage/driver.ts";
 import { createMemoryDriver } from "../../src/drivers/storage/memory.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reasonOf } from "../../src/domain/blob_reading.ts";
+import { reasonOf } from "../../src/domain/content/blob_reading.ts";
 import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { test } from "../skip.ts";
 import { storageDriverSuite } from "./driver_suite.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { findBlob, openBlob } from "../../src/domain/blobs.ts";
-import { findMissing } from "../../src/domain/scrub.ts";
-import { scrub, type ScrubTotals } from "../../src/domain/scrub_run.ts";
-import { pushBlob } from "../../src/domain/uploads.ts";
+import { findBlob, openBlob } from "../../src/domain/content/blobs.ts";
+import { findMissing } from "../../src/domain/storage/scrub.ts";
+import { scrub, type ScrubTotals } from "../../src/domain/storage/scrub_run.ts";
+import { pushBlob } from "../../src/domain/content/uploads.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import type { StorageDriver, StorageLocation } from "../../src/drivers/storage/driver.ts";
 import { createMemoryDriver } from "../../src/drivers/storage/memory.ts";

@@ -1,7 +1,7 @@
 import { expect } from "@std/testing";
 import { createPrivateKey, createPublicKey, createSign, createVerify } from "node:crypto";
-import { cleanServiceKeys } from "../../src/domain/managed_service_keys.ts";
-import { findVerificationKey } from "../../src/domain/service_keys.ts";
+import { cleanServiceKeys } from "../../src/domain/site/managed_service_keys.ts";
+import { findVerificationKey } from "../../src/domain/site/service_keys.ts";
 import { insertServiceKey } from "../../src/drivers/database/queries/service_key.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import { stopClock } from "../api/content.ts";

@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { authenticateBasic } from "../../src/domain/credentials.ts";
+import { authenticateBasic } from "../../src/domain/accounts/credentials.ts";
 import { Content } from "../api/content.ts";
 import { withSite } from "../api/site.ts";
 

@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { authenticateBasic } from "../../src/domain/credentials.ts";
+import { authenticateBasic } from "../../src/domain/accounts/credentials.ts";
 import { decryptPassword } from "../../src/domain/secrets.ts";
 import type { Deps } from "../../src/domain/deps.ts";
 import type { RecordedMail } from "../database.ts";

@@ -10,7 +10,7 @@ import {
   renewQueueItem,
 } from "../../src/drivers/database/queries/queue.ts";
 import type { Pool } from "../../src/drivers/database/postgres.ts";
-import { refreshQueueGauges } from "../../src/domain/queue_gauges.ts";
+import { refreshQueueGauges } from "../../src/domain/site/queue_gauges.ts";
 import { drainQueue, type QueueWork } from "../../src/workers/queue_worker.ts";
 import { testDeps, withDatabase } from "../database.ts";
 

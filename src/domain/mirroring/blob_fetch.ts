@@ -16,17 +16,17 @@ import { type Upstream, UpstreamError } from "../../drivers/upstream/driver.ts";
 import { AppError } from "../../lib/errors.ts";
 import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
-import { lostClaim, withDigestClaim } from "../digest_claim.ts";
-import { allLocations, locationOf, replicationRetries } from "../locations.ts";
+import { lostClaim, withDigestClaim } from "../content/digest_claim.ts";
+import { allLocations, locationOf, replicationRetries } from "../storage/locations.ts";
 import { perPool } from "../per_pool.ts";
-import { BufferedWriter } from "../upload_body.ts";
-import type { BufferPool } from "../upload_workspace.ts";
+import { BufferedWriter } from "../content/upload_body.ts";
+import type { BufferPool } from "../content/upload_workspace.ts";
 import type { RunLimits } from "./limits.ts";
 import type { ReportProgress } from "./progress.ts";
 import { pauseFor, untilAborted } from "./waiting.ts";
 
 /*
- * One blob, from another registry into storage. As an upload (`domain/uploads.ts`: the same order, the same protocol with
+ * One blob, from another registry into storage. As an upload (`domain/content/uploads.ts`: the same order, the same protocol with
  * garbage collection), but for what a bad link asks for:
  *
  *   row in blobfetch (lease) -> uploads/<uuid> grows -> digest verified -> [claim on the digest: object made -> rows, claim ends] -> the row ends

@@ -1,9 +1,9 @@
 /** A run's entries in the action log, with Quay's kinds, verbs and metadata; nobody is the performer. And its events. */
-import type { Actor } from "../access.ts";
-import { logAction } from "../action_log.ts";
+import type { Actor } from "../access/access.ts";
+import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
-import type { LogKind } from "../log_kinds.ts";
-import { notifyRepository } from "../notifications.ts";
+import type { LogKind } from "../logs/log_kinds.ts";
+import { notifyRepository } from "../notifications/notifications.ts";
 import type { Mirror, RunOutcome } from "./model.ts";
 
 type LogDeps = Pick<Deps, "sql" | "now" | "log" | "config" | "metrics">;

@@ -5,7 +5,7 @@ import { selectManifests } from "../../drivers/database/queries/manifest.ts";
 import type { Upstream } from "../../drivers/upstream/driver.ts";
 import { algorithmOf, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
-import { readBlob } from "../blob_reading.ts";
+import { readBlob } from "../content/blob_reading.ts";
 import { isInStorage, type WantedBlob } from "./blob_fetch.ts";
 import { type Closure, collectClosure } from "./closure.ts";
 import { failureOf } from "./failure.ts";

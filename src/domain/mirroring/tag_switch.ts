@@ -4,9 +4,9 @@ import { endTag, selectLiveTag } from "../../drivers/database/queries/tag.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
-import { endByLabel } from "../tag_changes.ts";
-import { notifyRepository } from "../notifications.ts";
-import { lockTags, pointTag } from "../tags.ts";
+import { endByLabel } from "../content/tag_changes.ts";
+import { notifyRepository } from "../notifications/notifications.ts";
+import { lockTags, pointTag } from "../content/tags.ts";
 
 export interface TagSwitch {
   /** Stored manifests, and the tags that are to mean them from now on. */

@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { convertToOrganization } from "../../domain/account_conversion.ts";
-import { startRecovery } from "../../domain/account_recovery.ts";
-import { makeClientKey } from "../../domain/client_keys.ts";
-import { detachLogin } from "../../domain/external_logins.ts";
-import { startUserSession } from "../../domain/sessions.ts";
+import { convertToOrganization } from "../../domain/accounts/account_conversion.ts";
+import { startRecovery } from "../../domain/accounts/account_recovery.ts";
+import { makeClientKey } from "../../domain/access/client_keys.ts";
+import { detachLogin } from "../../domain/accounts/external_logins.ts";
+import { startUserSession } from "../../domain/accounts/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { optionalText, successSchema } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";

@@ -2,7 +2,7 @@ import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import type { Deps } from "../../domain/deps.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
-import { isFreshLogin, type Session } from "../../domain/sessions.ts";
+import { isFreshLogin, type Session } from "../../domain/accounts/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { BodyTooLarge, isForm, readForm, readJson } from "./body.ts";
 import { checkCsrf, type Client, identifyClient, renewSession, writeSession } from "./client.ts";

@@ -5,7 +5,7 @@ import {
   getAppToken,
   listAppTokens,
   revokeAppToken,
-} from "../../domain/app_tokens.ts";
+} from "../../domain/accounts/app_tokens.ts";
 import { booleanParam, rfc2822 } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";

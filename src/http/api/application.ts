@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import {
   changeApplication,
   createApplication,
@@ -10,7 +10,7 @@ import {
   type OauthApplication,
   type OauthApplicationRow,
   resetApplicationSecret,
-} from "../../domain/oauth_applications.ts";
+} from "../../domain/oauth/applications.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 

@@ -4,7 +4,7 @@ import {
   listApplicationTokens,
   type OauthTokenListing,
   revokeApplicationToken,
-} from "../../domain/application_tokens.ts";
+} from "../../domain/oauth/application_tokens.ts";
 import { pageStart, pageToken } from "./page_token.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 

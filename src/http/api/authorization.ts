@@ -4,14 +4,14 @@ import {
   getAuthorization,
   listAuthorizations,
   revokeAuthorization,
-} from "../../domain/granted_authorizations.ts";
+} from "../../domain/oauth/granted_authorizations.ts";
 import {
   declineAssignment,
   listAssignments,
   type OauthAssignmentRow,
-} from "../../domain/oauth_assignments.ts";
-import type { OauthApplicationRow } from "../../domain/oauth_applications.ts";
-import { describeScopes, parseScopes } from "../../domain/oauth_scopes.ts";
+} from "../../domain/oauth/assignments.ts";
+import type { OauthApplicationRow } from "../../domain/oauth/applications.ts";
+import { describeScopes, parseScopes } from "../../domain/oauth/scopes.ts";
 import { publicApplicationSchema, publicApplicationView } from "./application.ts";
 import { pageStart, pageToken } from "./page_token.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";

@@ -3,7 +3,7 @@ import {
   type AuthorizedEmail,
   getAuthorizedEmail,
   requestAuthorizedEmail,
-} from "../../domain/authorized_emails.ts";
+} from "../../domain/accounts/authorized_emails.ts";
 import { defineRoute, reply, repositoryPath, type Route } from "./route.ts";
 
 const authorizedEmailSchema = z.object({

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { Actor } from "../../domain/access.ts";
+import type { Actor } from "../../domain/access/access.ts";
 import {
   changePolicy,
   createPolicy,
@@ -13,7 +13,7 @@ import {
   removePolicy,
   requireAutoPrune,
   type StoredPolicy,
-} from "../../domain/autoprune_policies.ts";
+} from "../../domain/content/autoprune_policies.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 

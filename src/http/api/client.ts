@@ -2,10 +2,10 @@ import type { Context } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { durationMs } from "../../config/duration.ts";
 import type { Config } from "../../config/schema.ts";
-import type { Actor, Origin } from "../../domain/access.ts";
-import { authenticateBasic } from "../../domain/credentials.ts";
+import type { Actor, Origin } from "../../domain/access/access.ts";
+import { authenticateBasic } from "../../domain/accounts/credentials.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { authenticateOauthToken } from "../../domain/oauth_tokens.ts";
+import { authenticateOauthToken } from "../../domain/oauth/tokens.ts";
 import {
   actorOfSession,
   isCsrfToken,
@@ -13,7 +13,7 @@ import {
   openSession,
   sealSession,
   type Session,
-} from "../../domain/sessions.ts";
+} from "../../domain/accounts/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseBasic } from "../basic_credentials.ts";
 

@@ -7,10 +7,10 @@ import {
   type NamedPolicyOwner,
   removeImmutabilityPolicy,
   requireImmutableTags,
-} from "../../domain/immutability_policies.ts";
-import { openOrganization } from "../../domain/organizations.ts";
-import { openRepository } from "../../domain/repositories.ts";
-import { requirePerson } from "../../domain/rights.ts";
+} from "../../domain/content/immutability_policies.ts";
+import { openOrganization } from "../../domain/organizations/organizations.ts";
+import { openRepository } from "../../domain/repositories/repositories.ts";
+import { requirePerson } from "../../domain/access/rights.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 
 const policySchema = z.object({

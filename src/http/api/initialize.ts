@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { createFirstUser } from "../../domain/accounts.ts";
-import { SCOPES } from "../../domain/access.ts";
-import { createOauthApplication, issueOauthToken } from "../../domain/oauth_tokens.ts";
+import { createFirstUser } from "../../domain/accounts/accounts.ts";
+import { SCOPES } from "../../domain/access/access.ts";
+import { createOauthApplication, issueOauthToken } from "../../domain/oauth/tokens.ts";
 import { encryptPassword } from "../../domain/secrets.ts";
-import { startUserSession } from "../../domain/sessions.ts";
+import { startUserSession } from "../../domain/accounts/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { optionalText } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { requestExport } from "../../domain/log_export.ts";
-import { type OpenLog, openOrganizationLog, openOwnLog, openRepositoryLog } from "../../domain/logs.ts";
+import { requestExport } from "../../domain/logs/log_export.ts";
+import { type OpenLog, openOrganizationLog, openOwnLog, openRepositoryLog } from "../../domain/logs/logs.ts";
 import { AppError } from "../../lib/errors.ts";
 import { optionalText } from "./fields.ts";
 import { rangeParams, readRange } from "./logs.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   aggregateLogs,
@@ -14,7 +14,7 @@ import {
   openOwnLog,
   openRepositoryLog,
   openSiteLog,
-} from "../../domain/logs.ts";
+} from "../../domain/logs/logs.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { rfc2822 } from "./fields.ts";

@@ -7,10 +7,19 @@ import {
   type LabelRow,
   listLabels,
   removeLabel,
-} from "../../domain/manifest_labels.ts";
-import { findSecurityStatus } from "../../domain/manifest_security.ts";
-import { findManifest, type LayerView, type ManifestView, viewManifest } from "../../domain/manifest_view.ts";
-import { openForChanges, openRepository, type RepositoryRow } from "../../domain/repositories.ts";
+} from "../../domain/content/manifest_labels.ts";
+import { findSecurityStatus } from "../../domain/content/manifest_security.ts";
+import {
+  findManifest,
+  type LayerView,
+  type ManifestView,
+  viewManifest,
+} from "../../domain/content/manifest_view.ts";
+import {
+  openForChanges,
+  openRepository,
+  type RepositoryRow,
+} from "../../domain/repositories/repositories.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, rfc2822 } from "./fields.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";

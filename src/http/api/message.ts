@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { createMessage, listMessages, removeMessage } from "../../domain/messages.ts";
+import { createMessage, listMessages, removeMessage } from "../../domain/notifications/messages.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 import { FOR_SUPERUSERS, requireSuperuserFeature } from "./superuser.ts";
 

@@ -1,13 +1,13 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
-import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
+import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   changeOrganization,
   createOrganization,
   deleteOrganization,
   describeOrganization,
-} from "../../domain/organizations.ts";
+} from "../../domain/organizations/organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { optionalText } from "./fields.ts";
 import { quotaFields, quotaFieldsOf } from "./quota_view.ts";

@@ -1,12 +1,12 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import {
   getMember,
   listCollaborators,
   listMembers,
   type OrganizationPerson,
   removeMember,
-} from "../../domain/organization_members.ts";
+} from "../../domain/organizations/organization_members.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 

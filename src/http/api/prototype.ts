@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
-import { openOrganization } from "../../domain/organizations.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
+import { openOrganization } from "../../domain/organizations/organizations.ts";
 import {
   createPrototype,
   listPrototypes,
@@ -8,7 +8,7 @@ import {
   type PrototypeRow,
   removePrototype,
   setPrototypeRole,
-} from "../../domain/prototypes.ts";
+} from "../../domain/organizations/prototypes.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { roleSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";

@@ -3,8 +3,8 @@ import {
   manifestPullStatistics,
   requirePullStatistics,
   tagPullStatistics,
-} from "../../domain/pull_statistics.ts";
-import { openRepository } from "../../domain/repositories.ts";
+} from "../../domain/repositories/pull_statistics.ts";
+import { openRepository } from "../../domain/repositories/repositories.ts";
 import { defineRoute, reply, repositoryPath, type Route } from "./route.ts";
 
 const date = z.string().nullable().meta({ description: "ISO 8601 in UTC; null: never." });

@@ -13,7 +13,7 @@ import {
   removeQuota,
   removeQuotaLimit,
   requireQuotas,
-} from "../../domain/quotas.ts";
+} from "../../domain/quota/quotas.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseBytes } from "../../lib/byte_size.ts";
 import { optionalText } from "./fields.ts";

@@ -6,7 +6,7 @@ import {
   type QuotaReport,
   type QuotaRow,
   reportNamespaces,
-} from "../../domain/quotas.ts";
+} from "../../domain/quota/quotas.ts";
 import { formatBytes } from "../../lib/byte_size.ts";
 
 export const quotaLimitSchema = z.object({

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import type { Actor } from "../../domain/access.ts";
+import type { Actor } from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { requirePerson } from "../../domain/rights.ts";
+import { requirePerson } from "../../domain/access/rights.ts";
 import {
   createRepository,
   deleteRepository,
@@ -14,11 +14,11 @@ import {
   setDescription,
   setState,
   setVisibility,
-} from "../../domain/repositories.ts";
-import { listActionCounts } from "../../domain/popularity.ts";
-import { type QuotaReport, reportRepositories } from "../../domain/quotas.ts";
-import { listTagHistory } from "../../domain/tags.ts";
-import { listStarred, type RepositoryExtras, repositoryExtras } from "../../domain/stars.ts";
+} from "../../domain/repositories/repositories.ts";
+import { listActionCounts } from "../../domain/repositories/popularity.ts";
+import { type QuotaReport, reportRepositories } from "../../domain/quota/quotas.ts";
+import { listTagHistory } from "../../domain/content/tags.ts";
+import { listStarred, type RepositoryExtras, repositoryExtras } from "../../domain/repositories/stars.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, successSchema } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { REPOSITORY_EVENTS } from "../../domain/notification_events.ts";
-import { NOTIFICATION_METHODS } from "../../domain/notification_methods.ts";
-import { openRepository } from "../../domain/repositories.ts";
+import { REPOSITORY_EVENTS } from "../../domain/notifications/events.ts";
+import { NOTIFICATION_METHODS } from "../../domain/notifications/methods.ts";
+import { openRepository } from "../../domain/repositories/repositories.ts";
 import {
   createRepositoryNotification,
   findRepositoryNotification,
@@ -11,7 +11,7 @@ import {
   type RepositoryNotificationRow,
   resetRepositoryNotification,
   testRepositoryNotification,
-} from "../../domain/repository_notifications.ts";
+} from "../../domain/notifications/repository_notifications.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 
 const fieldsSchema = z.record(z.string(), z.unknown());

@@ -1,9 +1,9 @@
 import * as z from "zod";
-import type { Actor } from "../../domain/access.ts";
-import { isGlobalReadonlySuperuser } from "../../domain/access.ts";
-import { visibleEmail } from "../../domain/accounts.ts";
+import type { Actor } from "../../domain/access/access.ts";
+import { isGlobalReadonlySuperuser } from "../../domain/access/access.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { openRepository } from "../../domain/repositories.ts";
+import { openRepository } from "../../domain/repositories/repositories.ts";
 import {
   getTeamPermission,
   getUserPermission,
@@ -15,8 +15,8 @@ import {
   setTeamPermission,
   setUserPermission,
   type TeamGrant,
-} from "../../domain/repository_permissions.ts";
-import { listTransitiveRoles } from "../../domain/transitive_permissions.ts";
+} from "../../domain/access/repository_permissions.ts";
+import { listTransitiveRoles } from "../../domain/access/transitive_permissions.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { roleSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import type { Actor } from "../../domain/access.ts";
-import { requirePerson } from "../../domain/rights.ts";
+import type { Actor } from "../../domain/access/access.ts";
+import { requirePerson } from "../../domain/access/rights.ts";
 import {
   createRobot,
   deleteRobot,
@@ -10,7 +10,7 @@ import {
   listRobots,
   regenerateRobotToken,
   type Robot,
-} from "../../domain/robots.ts";
+} from "../../domain/accounts/robots.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { booleanParam, rfc2822, roleSchema } from "./fields.ts";

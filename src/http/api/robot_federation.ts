@@ -1,7 +1,7 @@
 import * as z from "zod";
-import type { Actor } from "../../domain/access.ts";
-import { requirePerson } from "../../domain/rights.ts";
-import { getFederation, removeFederation, setFederation } from "../../domain/robot_federation.ts";
+import type { Actor } from "../../domain/access/access.ts";
+import { requirePerson } from "../../domain/access/rights.ts";
+import { getFederation, removeFederation, setFederation } from "../../domain/accounts/robot_federation.ts";
 import { robotCall } from "./robot.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 

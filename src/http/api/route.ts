@@ -1,7 +1,7 @@
 import type { z } from "zod";
-import type { Actor, Scope } from "../../domain/access.ts";
+import type { Actor, Scope } from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
-import type { Session } from "../../domain/sessions.ts";
+import type { Session } from "../../domain/accounts/sessions.ts";
 
 /** Names of the `{parameters}` in a path. */
 type PathParams<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`

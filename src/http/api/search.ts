@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
-import { refusal } from "../../domain/rights.ts";
-import { findAll, findEntities, type Finding, findRepositories } from "../../domain/search.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
+import { refusal } from "../../domain/access/rights.ts";
+import { findAll, findEntities, type Finding, findRepositories } from "../../domain/repositories/search.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Avatar, avatar, avatarSchema } from "./avatar.ts";
 import { booleanParam, integerParam } from "./fields.ts";

@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { byPassword } from "../../domain/credentials.ts";
-import { signInInvited } from "../../domain/sign_up.ts";
-import { recordLogin, recordLoginFailure, recordLogout } from "../../domain/login_log.ts";
-import { signOut, startSession, startUserSession } from "../../domain/sessions.ts";
-import { requirePerson } from "../../domain/rights.ts";
+import { byPassword } from "../../domain/accounts/credentials.ts";
+import { signInInvited } from "../../domain/accounts/sign_up.ts";
+import { recordLogin, recordLoginFailure, recordLogout } from "../../domain/accounts/login_log.ts";
+import { signOut, startSession, startUserSession } from "../../domain/accounts/sessions.ts";
+import { requirePerson } from "../../domain/access/rights.ts";
 import { AppError } from "../../lib/errors.ts";
 import { optionalText, successSchema } from "./fields.ts";
 import { type ApiReply, defineRoute, reply, type Route } from "./route.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { signUp } from "../../domain/sign_up.ts";
-import { startUserSession } from "../../domain/sessions.ts";
+import { signUp } from "../../domain/accounts/sign_up.ts";
+import { startUserSession } from "../../domain/accounts/sessions.ts";
 import { optionalText } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";
 import { userSchema, userView } from "./user.ts";

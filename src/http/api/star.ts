@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listStarred, starRepository, unstarRepository } from "../../domain/stars.ts";
+import { listStarred, starRepository, unstarRepository } from "../../domain/repositories/stars.ts";
 import { pageStart, pageToken } from "./page_token.ts";
 import { defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
 

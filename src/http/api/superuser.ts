@@ -1,8 +1,8 @@
 /** What the superuser routes have in common. */
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { isSuperuserName } from "../../domain/managed_accounts.ts";
+import { isSuperuserName } from "../../domain/accounts/managed_accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { quotaFields } from "./quota_view.ts";

@@ -7,7 +7,7 @@ import {
   listKeys,
   type ManagedKeyRow,
   removeKey,
-} from "../../domain/managed_service_keys.ts";
+} from "../../domain/site/managed_service_keys.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { optionalText } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";

@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { visibleEmail } from "../../domain/accounts.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import {
   deleteManagedOrganization,
   listManagedAccounts,
   renameOrganization,
   takeOwnership,
-} from "../../domain/managed_accounts.ts";
+} from "../../domain/accounts/managed_accounts.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { integerParam, optionalText } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";

@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { dumpConfig } from "../../domain/config_dump.ts";
-import { getRegistrySize, queueRegistrySize } from "../../domain/registry_size.ts";
-import { requireSuperuserOrReader } from "../../domain/rights.ts";
-import { listAllAppTokens, readChangelog, registryStatus } from "../../domain/site.ts";
+import { dumpConfig } from "../../domain/site/config_dump.ts";
+import { getRegistrySize, queueRegistrySize } from "../../domain/quota/registry_size.ts";
+import { requireSuperuserOrReader } from "../../domain/access/rights.ts";
+import { listAllAppTokens, readChangelog, registryStatus } from "../../domain/site/site.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, rfc2822 } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";

@@ -7,7 +7,7 @@ import {
   isSuperuserName,
   listManagedAccounts,
   sendRecoveryTo,
-} from "../../domain/managed_accounts.ts";
+} from "../../domain/accounts/managed_accounts.ts";
 import { encryptPassword } from "../../domain/secrets.ts";
 import { AppError } from "../../lib/errors.ts";
 import { booleanParam, integerParam, optionalText } from "./fields.ts";

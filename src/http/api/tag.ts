@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { openForChanges, openRepository } from "../../domain/repositories.ts";
-import { changeTag, removeTagForGood, restoreTag } from "../../domain/tag_changes.ts";
+import { openForChanges, openRepository } from "../../domain/repositories/repositories.ts";
+import { changeTag, removeTagForGood, restoreTag } from "../../domain/content/tag_changes.ts";
 import {
   deleteTag,
   findIndexChildren,
@@ -8,7 +8,7 @@ import {
   listTagHistory,
   type TagFilter,
   type TagPeriodRow,
-} from "../../domain/tags.ts";
+} from "../../domain/content/tags.ts";
 import { AppError } from "../../lib/errors.ts";
 import { isIndexMediaType } from "../../oci/media_types.ts";
 import { booleanParam, integerParam, rfc2822 } from "./fields.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { isSuperuser } from "../../domain/access.ts";
-import { visibleEmail } from "../../domain/accounts.ts";
-import { maySetUpTeamSync, teamSyncService } from "../../domain/team_sync.ts";
+import { isSuperuser } from "../../domain/access/access.ts";
+import { visibleEmail } from "../../domain/accounts/accounts.ts";
+import { maySetUpTeamSync, teamSyncService } from "../../domain/organizations/team_sync.ts";
 import {
   addTeamMember,
   deleteTeam,
@@ -10,7 +10,7 @@ import {
   removeTeamMember,
   type TeamRow,
   viewTeam,
-} from "../../domain/teams.ts";
+} from "../../domain/organizations/teams.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { booleanParam, optionalText, rfc2822, roleSchema } from "./fields.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";

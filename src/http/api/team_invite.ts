@@ -1,5 +1,10 @@
 import * as z from "zod";
-import { acceptInvite, cancelEmailInvite, declineInvite, inviteEmail } from "../../domain/team_invites.ts";
+import {
+  acceptInvite,
+  cancelEmailInvite,
+  declineInvite,
+  inviteEmail,
+} from "../../domain/organizations/team_invites.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 import { inviteSchema, inviteView } from "./team.ts";
 

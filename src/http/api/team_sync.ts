@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { disableTeamSync, enableTeamSync } from "../../domain/team_sync.ts";
+import { disableTeamSync, enableTeamSync } from "../../domain/organizations/team_sync.ts";
 import { defineRoute, reply, type Route } from "./route.ts";
 import { teamSchema, teamView } from "./team.ts";
 

@@ -1,11 +1,16 @@
 import * as z from "zod";
-import { deleteUser, findUser, visibleEmail } from "../../domain/accounts.ts";
-import { type Actor, isGlobalReadonlySuperuser, isRestrictedUser, isSuperuser } from "../../domain/access.ts";
+import { deleteUser, findUser, visibleEmail } from "../../domain/accounts/accounts.ts";
+import {
+  type Actor,
+  isGlobalReadonlySuperuser,
+  isRestrictedUser,
+  isSuperuser,
+} from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { listOrganizationsOf } from "../../domain/organizations.ts";
-import { changeProfile, viewProfile } from "../../domain/profile.ts";
-import { hasScope, requirePerson } from "../../domain/rights.ts";
-import { startSession, startUserSession } from "../../domain/sessions.ts";
+import { listOrganizationsOf } from "../../domain/organizations/organizations.ts";
+import { changeProfile, viewProfile } from "../../domain/accounts/profile.ts";
+import { hasScope, requirePerson } from "../../domain/access/rights.ts";
+import { startSession, startUserSession } from "../../domain/accounts/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { quotaFields, quotaFieldsOf } from "./quota_view.ts";

@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { readConfig } from "../../domain/repository_notifications.ts";
+import { readConfig } from "../../domain/notifications/repository_notifications.ts";
 import {
   findUserNotification,
   listUserNotifications,
   setUserNotificationDismissed,
   type UserNotificationRow,
-} from "../../domain/user_notifications.ts";
+} from "../../domain/notifications/user_notifications.ts";
 import { integerParam, rfc2822 } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";
 

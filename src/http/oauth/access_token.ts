@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Deps } from "../../domain/deps.ts";
-import { exchangeCode } from "../../domain/oauth_authorization.ts";
+import { exchangeCode } from "../../domain/oauth/authorization.ts";
 import { AppError, type ErrorCode } from "../../lib/errors.ts";
 import { parseBasic } from "../basic_credentials.ts";
 import { FLOW_HEADERS } from "./page.ts";

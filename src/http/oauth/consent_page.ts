@@ -1,5 +1,5 @@
-import type { PreparedAuthorization } from "../../domain/oauth_authorization.ts";
-import { describeScopes, type ScopeInfo } from "../../domain/oauth_scopes.ts";
+import type { PreparedAuthorization } from "../../domain/oauth/authorization.ts";
+import { describeScopes, type ScopeInfo } from "../../domain/oauth/scopes.ts";
 import { type Html, html } from "../web/page.ts";
 import { hiddenFields, type Page } from "./page.ts";
 

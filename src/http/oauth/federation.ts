@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Deps } from "../../domain/deps.ts";
-import { exchangeIdentityToken } from "../../domain/robot_federation.ts";
+import { exchangeIdentityToken } from "../../domain/accounts/robot_federation.ts";
 import { AppError } from "../../lib/errors.ts";
 import { originOf } from "../api/client.ts";
 import { parseBasic } from "../basic_credentials.ts";

@@ -1,8 +1,8 @@
 import { type Context, Hono } from "hono";
-import { byPassword } from "../../domain/credentials.ts";
+import { byPassword } from "../../domain/accounts/credentials.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
-import { assignToken } from "../../domain/oauth_assignments.ts";
+import { recordLogin, recordLoginFailure } from "../../domain/accounts/login_log.ts";
+import { assignToken } from "../../domain/oauth/assignments.ts";
 import {
   type AuthorizationRequest,
   denyAuthorization,
@@ -10,8 +10,8 @@ import {
   prepareAuthorization,
   type PreparedAuthorization,
   requireConsenter,
-} from "../../domain/oauth_authorization.ts";
-import { startSession, startUserSession } from "../../domain/sessions.ts";
+} from "../../domain/oauth/authorization.ts";
+import { startSession, startUserSession } from "../../domain/accounts/sessions.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
 import { BodyTooLarge } from "../api/body.ts";

@@ -1,11 +1,15 @@
-import type { Origin } from "../../domain/access.ts";
+import type { Origin } from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   type RegistryAction,
   type RegistryToken,
   verifyRegistryToken,
-} from "../../domain/registry_tokens.ts";
-import { findRepository, REPOSITORY_STATE, type RepositoryRef } from "../../domain/repositories.ts";
+} from "../../domain/access/registry_tokens.ts";
+import {
+  findRepository,
+  REPOSITORY_STATE,
+  type RepositoryRef,
+} from "../../domain/repositories/repositories.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts";
 import type { RegistryRoute } from "./route.ts";

@@ -1,4 +1,4 @@
-import { blobAddress } from "../../domain/blob_reading.ts";
+import { blobAddress } from "../../domain/content/blob_reading.ts";
 import {
   type BlobRow,
   findBlobByName,
@@ -6,7 +6,7 @@ import {
   openBlob,
   unknownBlob,
   unlinkBlob,
-} from "../../domain/blobs.ts";
+} from "../../domain/content/blobs.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseDigest } from "../../oci/digest.ts";

@@ -1,4 +1,4 @@
-import { listCatalog } from "../../domain/catalog.ts";
+import { listCatalog } from "../../domain/repositories/catalog.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { openPageToken, sealPageToken } from "../../domain/secrets.ts";
 import { AppError } from "../../lib/errors.ts";

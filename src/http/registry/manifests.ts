@@ -1,10 +1,10 @@
 import type { Deps } from "../../domain/deps.ts";
-import type { Found, FoundManifest, ManifestLookup } from "../../domain/manifest_lookup.ts";
-import type { RepositoryActor } from "../../domain/action_log.ts";
-import { putManifest } from "../../domain/manifests.ts";
-import { type AuditedFailure, isAudited, recordFailure, recordPull } from "../../domain/pulls.ts";
-import { performerOf } from "../../domain/registry_tokens.ts";
-import { deleteManifest, deleteTag, tagIsInHistory } from "../../domain/tags.ts";
+import type { Found, FoundManifest, ManifestLookup } from "../../domain/content/manifest_lookup.ts";
+import type { RepositoryActor } from "../../domain/logs/action_log.ts";
+import { putManifest } from "../../domain/content/manifests.ts";
+import { type AuditedFailure, isAudited, recordFailure, recordPull } from "../../domain/content/pulls.ts";
+import { performerOf } from "../../domain/access/registry_tokens.ts";
+import { deleteManifest, deleteTag, tagIsInHistory } from "../../domain/content/tags.ts";
 import { AppError } from "../../lib/errors.ts";
 import { MANIFEST_MAX_BYTES, manifestTooLarge, parseManifest } from "../../oci/manifest.ts";
 import { isIndexMediaType } from "../../oci/media_types.ts";

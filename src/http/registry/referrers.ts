@@ -1,5 +1,5 @@
 import type { Deps } from "../../domain/deps.ts";
-import { listReferrers } from "../../domain/referrers.ts";
+import { listReferrers } from "../../domain/content/referrers.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { OCI_INDEX } from "../../oci/media_types.ts";

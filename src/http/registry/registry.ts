@@ -1,6 +1,6 @@
 import type { Deps } from "../../domain/deps.ts";
-import { createManifestLookup } from "../../domain/manifest_lookup.ts";
-import { createUploadWorkspace, type UploadWorkspace } from "../../domain/upload_workspace.ts";
+import { createManifestLookup } from "../../domain/content/manifest_lookup.ts";
+import { createUploadWorkspace, type UploadWorkspace } from "../../domain/content/upload_workspace.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
 import { challengeHeaders, type RegistryRequest, requireToken } from "./base.ts";

@@ -1,5 +1,5 @@
 import type { Deps } from "../../domain/deps.ts";
-import { listTags } from "../../domain/tags.ts";
+import { listTags } from "../../domain/content/tags.ts";
 import { AppError } from "../../lib/errors.ts";
 import { queryOf, type RegistryRequest, requireRepository } from "./base.ts";
 import { nextLink, pageLimit } from "./page.ts";

@@ -1,10 +1,10 @@
-import { type Actor, ANONYMOUS } from "../../domain/access.ts";
-import { authenticateBasic } from "../../domain/credentials.ts";
+import { type Actor, ANONYMOUS } from "../../domain/access/access.ts";
+import { authenticateBasic } from "../../domain/accounts/credentials.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
-import { grantScope } from "../../domain/registry_grants.ts";
-import { parseRegistryScopes } from "../../domain/registry_scopes.ts";
-import { issueRegistryToken, type RegistryGrant } from "../../domain/registry_tokens.ts";
+import { recordLogin, recordLoginFailure } from "../../domain/accounts/login_log.ts";
+import { grantScope } from "../../domain/access/registry_grants.ts";
+import { parseRegistryScopes } from "../../domain/access/registry_scopes.ts";
+import { issueRegistryToken, type RegistryGrant } from "../../domain/access/registry_tokens.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseBasic } from "../basic_credentials.ts";
 import { originOf, queryOf, type RegistryRequest } from "./base.ts";

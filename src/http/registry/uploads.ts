@@ -1,6 +1,6 @@
-import { mountBlob, type Readable, readableSources } from "../../domain/blobs.ts";
+import { mountBlob, type Readable, readableSources } from "../../domain/content/blobs.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { bearerOf, type RegistryToken } from "../../domain/registry_tokens.ts";
+import { bearerOf, type RegistryToken } from "../../domain/access/registry_tokens.ts";
 import {
   appendToUpload,
   cancelUpload,
@@ -11,7 +11,7 @@ import {
   type UploadDeps,
   type UploadStatus,
   uploadStatus,
-} from "../../domain/uploads.ts";
+} from "../../domain/content/uploads.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Digest, type DigestAlgorithm, isDigest, parseDigest } from "../../oci/digest.ts";
 import { parseContentRange } from "../../oci/range.ts";

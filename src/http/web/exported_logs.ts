@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Deps } from "../../domain/deps.ts";
-import { findExport } from "../../domain/log_export.ts";
+import { findExport } from "../../domain/logs/log_export.ts";
 
 /** GET /exportedlogs/<file>: an export of the action log, for whoever was told its name. */
 export function exportedLogRoutes(deps: Deps): Hono {

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Deps } from "../../domain/deps.ts";
-import { startSession } from "../../domain/sessions.ts";
+import { startSession } from "../../domain/accounts/sessions.ts";
 import { asAppError } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
 import { BodyTooLarge, readForm } from "../api/body.ts";

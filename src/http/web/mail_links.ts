@@ -1,10 +1,10 @@
-/** Where the links in mails lead (`domain/mails.ts`): pages that work without the console, with forms and no script. */
+/** Where the links in mails lead (`domain/accounts/mails.ts`): pages that work without the console, with forms and no script. */
 import { type Context, Hono } from "hono";
-import { findRecovery, finishRecovery } from "../../domain/account_recovery.ts";
-import { confirmAuthorizedEmail } from "../../domain/authorized_emails.ts";
+import { findRecovery, finishRecovery } from "../../domain/accounts/account_recovery.ts";
+import { confirmAuthorizedEmail } from "../../domain/accounts/authorized_emails.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { startUserSession } from "../../domain/sessions.ts";
-import { confirmEmail } from "../../domain/sign_up.ts";
+import { startUserSession } from "../../domain/accounts/sessions.ts";
+import { confirmEmail } from "../../domain/accounts/sign_up.ts";
 import { AppError } from "../../lib/errors.ts";
 import { identifyClient, writeSession } from "../api/client.ts";
 import { answerPage, codeOf, originOf, readPost, showForms } from "./forms.ts";

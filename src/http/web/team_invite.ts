@@ -1,10 +1,10 @@
 /** Where the mail of an invitation to a team leads: join, signed in, signing in or with a new account. */
 import type { Context } from "hono";
 import type { Deps } from "../../domain/deps.ts";
-import { recordLogin, recordLoginFailure } from "../../domain/login_log.ts";
-import { startUserSession } from "../../domain/sessions.ts";
-import { maySignUp, signInInvited, signUp } from "../../domain/sign_up.ts";
-import { acceptInvite, declineInvite, findInvite } from "../../domain/team_invites.ts";
+import { recordLogin, recordLoginFailure } from "../../domain/accounts/login_log.ts";
+import { startUserSession } from "../../domain/accounts/sessions.ts";
+import { maySignUp, signInInvited, signUp } from "../../domain/accounts/sign_up.ts";
+import { acceptInvite, declineInvite, findInvite } from "../../domain/organizations/team_invites.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Client, identifyClient, writeSession } from "../api/client.ts";
 import { codeOf, originOf, readPost, showForms } from "./forms.ts";

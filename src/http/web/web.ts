@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Deps } from "../../domain/deps.ts";
-import { startSession } from "../../domain/sessions.ts";
+import { startSession } from "../../domain/accounts/sessions.ts";
 import { readSession, writeSession } from "../api/client.ts";
 import { appCapabilities } from "./app_capabilities.ts";
 import { clientConfig } from "./client_config.ts";

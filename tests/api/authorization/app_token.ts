@@ -1,4 +1,4 @@
-import { createAppToken } from "../../../src/domain/app_tokens.ts";
+import { createAppToken } from "../../../src/domain/accounts/app_tokens.ts";
 import type { Resource } from "./rules.ts";
 import { PEOPLE } from "./world.ts";
 

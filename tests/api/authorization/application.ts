@@ -1,5 +1,5 @@
-import { createApplication } from "../../../src/domain/oauth_applications.ts";
-import { newCredential, storeOauthToken } from "../../../src/domain/oauth_tokens.ts";
+import { createApplication } from "../../../src/domain/oauth/applications.ts";
+import { newCredential, storeOauthToken } from "../../../src/domain/oauth/tokens.ts";
 import { OPERATOR } from "../site.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";

@@ -1,4 +1,4 @@
-import { createOauthApplication, newCredential, storeOauthToken } from "../../../src/domain/oauth_tokens.ts";
+import { createOauthApplication, newCredential, storeOauthToken } from "../../../src/domain/oauth/tokens.ts";
 import { insertOauthAssignment } from "../../../src/drivers/database/queries/oauth_assignment.ts";
 import type { Resource } from "./rules.ts";
 import { PEOPLE } from "./world.ts";

@@ -1,4 +1,4 @@
-import { findRepository } from "../../../src/domain/repositories.ts";
+import { findRepository } from "../../../src/domain/repositories/repositories.ts";
 import { insertAuthorizedEmail } from "../../../src/drivers/database/queries/authorized_email.ts";
 import type { Resource } from "./rules.ts";
 import { existing } from "./world.ts";

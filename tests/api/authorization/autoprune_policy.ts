@@ -1,4 +1,4 @@
-import { findRepository } from "../../../src/domain/repositories.ts";
+import { findRepository } from "../../../src/domain/repositories/repositories.ts";
 import { insertPolicy, type PolicyOwner } from "../../../src/drivers/database/queries/autoprune_policy.ts";
 import type { Resource, RouteRule, TargetKind } from "./rules.ts";
 import { existing, PEOPLE } from "./world.ts";

@@ -1,5 +1,5 @@
-import { type Scope, SCOPES } from "../../../src/domain/access.ts";
-import { sealSession, startSession, startUserSession } from "../../../src/domain/sessions.ts";
+import { type Scope, SCOPES } from "../../../src/domain/access/access.ts";
+import { sealSession, startSession, startUserSession } from "../../../src/domain/accounts/sessions.ts";
 import type { PersonName, World } from "./world.ts";
 
 /** Somebody who calls, and how. */

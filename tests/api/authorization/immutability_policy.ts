@@ -1,4 +1,4 @@
-import { findRepository } from "../../../src/domain/repositories.ts";
+import { findRepository } from "../../../src/domain/repositories/repositories.ts";
 import { insertImmutabilityPolicy } from "../../../src/drivers/database/queries/immutability_policy.ts";
 import type { Resource, RouteRule, TargetKind } from "./rules.ts";
 import { existing, PEOPLE } from "./world.ts";

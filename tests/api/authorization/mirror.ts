@@ -1,4 +1,4 @@
-import { findRepository } from "../../../src/domain/repositories.ts";
+import { findRepository } from "../../../src/domain/repositories/repositories.ts";
 import { insertMirror } from "../../../src/drivers/database/queries/mirror.ts";
 import type { Resource, RouteRule } from "./rules.ts";
 import { existing } from "./world.ts";

@@ -1,5 +1,5 @@
-import { findRepository } from "../../../src/domain/repositories.ts";
-import { notifyUsers } from "../../../src/domain/notifications.ts";
+import { findRepository } from "../../../src/domain/repositories/repositories.ts";
+import { notifyUsers } from "../../../src/domain/notifications/notifications.ts";
 import { insertRepositoryNotification } from "../../../src/drivers/database/queries/repository_notification.ts";
 import type { Resource } from "./rules.ts";
 import { existing, PEOPLE } from "./world.ts";

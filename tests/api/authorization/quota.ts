@@ -1,5 +1,5 @@
-import { findNamespace } from "../../../src/domain/organizations.ts";
-import { createQuota, findQuota, putQuotaLimit } from "../../../src/domain/quotas.ts";
+import { findNamespace } from "../../../src/domain/organizations/organizations.ts";
+import { createQuota, findQuota, putQuotaLimit } from "../../../src/domain/quota/quotas.ts";
 import { OPERATOR } from "../site.ts";
 import type { Resource, RouteRule } from "./rules.ts";
 import { existing } from "./world.ts";

@@ -1,4 +1,4 @@
-import { createMessage } from "../../../src/domain/messages.ts";
+import { createMessage } from "../../../src/domain/notifications/messages.ts";
 import { insertServiceKey } from "../../../src/drivers/database/queries/service_key.ts";
 import { insertAccount } from "../../../src/drivers/database/queries/user.ts";
 import type { Resource, RouteRule } from "./rules.ts";

@@ -1,4 +1,4 @@
-import { findOrganization } from "../../../src/domain/organizations.ts";
+import { findOrganization } from "../../../src/domain/organizations/organizations.ts";
 import { findOrInsertTeamInvite } from "../../../src/drivers/database/queries/team_invite.ts";
 import { selectTeam } from "../../../src/drivers/database/queries/team.ts";
 import type { Resource } from "./rules.ts";

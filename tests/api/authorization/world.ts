@@ -1,15 +1,15 @@
 /** Who is in the world, and what is there to be called: plain facts, from which the expectations follow. */
 import type { Config } from "../../../src/config/schema.ts";
 import type { Hono } from "hono";
-import type { Scope } from "../../../src/domain/access.ts";
-import { findUser } from "../../../src/domain/accounts.ts";
+import type { Scope } from "../../../src/domain/access/access.ts";
+import { findUser } from "../../../src/domain/accounts/accounts.ts";
 import type { Deps } from "../../../src/domain/deps.ts";
-import { createOauthApplication, issueOauthToken } from "../../../src/domain/oauth_tokens.ts";
-import { createOrganization } from "../../../src/domain/organizations.ts";
-import { createRobot } from "../../../src/domain/robots.ts";
-import { addTeamMember, putTeam } from "../../../src/domain/teams.ts";
+import { createOauthApplication, issueOauthToken } from "../../../src/domain/oauth/tokens.ts";
+import { createOrganization } from "../../../src/domain/organizations/organizations.ts";
+import { createRobot } from "../../../src/domain/accounts/robots.ts";
+import { addTeamMember, putTeam } from "../../../src/domain/organizations/teams.ts";
 import { insertAccount } from "../../../src/drivers/database/queries/user.ts";
-import { sealSession, startUserSession } from "../../../src/domain/sessions.ts";
+import { sealSession, startUserSession } from "../../../src/domain/accounts/sessions.ts";
 import { ApiClient, mount } from "../api_client.ts";
 import { Content } from "../content.ts";
 import { OPERATOR } from "../site.ts";

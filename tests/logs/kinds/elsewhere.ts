@@ -1,4 +1,4 @@
-import type { LogKind } from "../../../src/domain/log_kinds.ts";
+import type { LogKind } from "../../../src/domain/logs/log_kinds.ts";
 
 /** Kinds whose actions need a world of their own: the test that performs the action and looks at its row. */
 export const ELSEWHERE: Partial<Record<LogKind, string>> = {

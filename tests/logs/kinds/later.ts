@@ -1,4 +1,4 @@
-import type { LogKind } from "../../../src/domain/log_kinds.ts";
+import type { LogKind } from "../../../src/domain/logs/log_kinds.ts";
 
 /** Kinds whose actions are not there yet, and what they come with. Whoever builds one takes its kinds from here. */
 export const LATER: Partial<Record<LogKind, string>> = {

@@ -1,4 +1,4 @@
-import type { LogKind } from "../../../src/domain/log_kinds.ts";
+import type { LogKind } from "../../../src/domain/logs/log_kinds.ts";
 
 const BUILDS = "never fires because Quaylet does not build images";
 const PLANS = "never fires because there is nothing to pay for: no plans, no credit cards";

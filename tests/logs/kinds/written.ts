@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import type { LogKind } from "../../../src/domain/log_kinds.ts";
+import type { LogKind } from "../../../src/domain/logs/log_kinds.ts";
 import type { SeenRow } from "../rows.ts";
 import type { withWorld, World } from "../world.ts";
 

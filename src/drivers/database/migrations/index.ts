@@ -9,18 +9,18 @@ import uploadSessions from "./0008_upload_sessions.sql" with { type: "text" };
 import tagHistory from "./0009_tag_history.sql" with { type: "text" };
 import tagNameSearch from "./0010_tag_name_search.sql" with { type: "text" };
 import accountLookups from "./0011_account_lookups.sql" with { type: "text" };
-import blobClaims from "./0026_blob_claims.sql" with { type: "text" };
-import scrub from "./0027_scrub.sql" with { type: "text" };
-import oauth from "./0013_oauth.sql" with { type: "text" };
-import laterLogKinds from "./0015_later_log_kinds.sql" with { type: "text" };
-import logCounts from "./0016_log_counts.sql" with { type: "text" };
-import queues from "./0017_queues.sql" with { type: "text" };
-import notifications from "./0018_notifications.sql" with { type: "text" };
-import immutabilityPolicies from "./0018_immutability_policies.sql" with { type: "text" };
-import search from "./0019_search.sql" with { type: "text" };
-import listingIndexes from "./0021_listing_indexes.sql" with { type: "text" };
-import mirrors from "./0023_mirrors.sql" with { type: "text" };
-import blobFetches from "./0024_blob_fetches.sql" with { type: "text" };
+import oauth from "./0012_oauth.sql" with { type: "text" };
+import laterLogKinds from "./0013_later_log_kinds.sql" with { type: "text" };
+import logCounts from "./0014_log_counts.sql" with { type: "text" };
+import queues from "./0015_queues.sql" with { type: "text" };
+import notifications from "./0016_notifications.sql" with { type: "text" };
+import immutabilityPolicies from "./0017_immutability_policies.sql" with { type: "text" };
+import search from "./0018_search.sql" with { type: "text" };
+import listingIndexes from "./0019_listing_indexes.sql" with { type: "text" };
+import mirrors from "./0020_mirrors.sql" with { type: "text" };
+import blobFetches from "./0021_blob_fetches.sql" with { type: "text" };
+import blobClaims from "./0022_blob_claims.sql" with { type: "text" };
+import scrub from "./0023_scrub.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -35,16 +35,16 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0009_tag_history", text: tagHistory },
   { name: "0010_tag_name_search", text: tagNameSearch },
   { name: "0011_account_lookups", text: accountLookups },
-  { name: "0013_oauth", text: oauth },
-  { name: "0015_later_log_kinds", text: laterLogKinds },
-  { name: "0016_log_counts", text: logCounts },
-  { name: "0017_queues", text: queues },
-  { name: "0018_notifications", text: notifications },
-  { name: "0018_immutability_policies", text: immutabilityPolicies },
-  { name: "0019_search", text: search },
-  { name: "0021_listing_indexes", text: listingIndexes },
-  { name: "0023_mirrors", text: mirrors },
-  { name: "0024_blob_fetches", text: blobFetches },
-  { name: "0026_blob_claims", text: blobClaims },
-  { name: "0027_scrub", text: scrub },
+  { name: "0012_oauth", text: oauth },
+  { name: "0013_later_log_kinds", text: laterLogKinds },
+  { name: "0014_log_counts", text: logCounts },
+  { name: "0015_queues", text: queues },
+  { name: "0016_notifications", text: notifications },
+  { name: "0017_immutability_policies", text: immutabilityPolicies },
+  { name: "0018_search", text: search },
+  { name: "0019_listing_indexes", text: listingIndexes },
+  { name: "0020_mirrors", text: mirrors },
+  { name: "0021_blob_fetches", text: blobFetches },
+  { name: "0022_blob_claims", text: blobClaims },
+  { name: "0023_scrub", text: scrub },
 ];

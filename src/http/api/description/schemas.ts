@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SCOPES } from "../../../domain/access.ts";
+import { SCOPES } from "../../../domain/access/access.ts";
 import type { Config } from "../../../config/schema.ts";
 import type { Route } from "../route.ts";
 

@@ -1,0 +1,306 @@
+/** What people do to tags by hand, besides pushing and deleting (`tags.ts`). The time machine is Quay's. */
+import { durationMs } from "../../config/duration.ts";
+import type { Sql } from "../../drivers/database/postgres.ts";
+import { selectCommonLabel } from "../../drivers/database/queries/label.ts";
+import {
+  type ManifestRow,
+  selectChildIds,
+  selectManifestDigest,
+  selectManifests,
+} from "../../drivers/database/queries/manifest.ts";
+import { selectLiveTag, updateTagEnd, updateTagImmutable } from "../../drivers/database/queries/tag.ts";
+import {
+  endForGood,
+  endHiddenTagsBelow,
+  selectEndedTagIds,
+  selectRestorableManifest,
+} from "../../drivers/database/queries/tag_history.ts";
+import { selectNamespace } from "../../drivers/database/queries/user.ts";
+import { AppError } from "../../lib/errors.ts";
+import { parseTagName } from "../../oci/reference.ts";
+import { type Actor, canAdministerRepository } from "../access/access.ts";
+import { logRepositoryAction, usernameOf } from "../logs/action_log.ts";
+import type { Deps } from "../deps.ts";
+import { EXPIRES_AFTER, expiresAfterMs } from "./labels.ts";
+import { findImmutabilityRule } from "./immutability_policies.ts";
+import type { LogKind } from "../logs/log_kinds.ts";
+import type { RepositoryRef } from "../repositories/repositories.ts";
+import { refusal } from "../access/rights.ts";
+import { lockTags, pointTag, tagIsImmutable } from "./tags.ts";
+
+export interface TagChange {
+  /** What it shall mean from now on; a tag that is not there is made. */
+  readonly digest?: string | undefined;
+  /** When it shall end, epoch milliseconds; null for never; absent: as it is. */
+  readonly endMs?: number | null | undefined;
+  /** Absent: as it is. */
+  readonly immutable?: boolean | undefined;
+}
+
+/**
+ * Moves a tag, sets its end, makes it immutable, or several of these at once, in that order; what was immutable becomes
+ * mutable first. A moved tag ends as the manifest's label `quay.expires-after` says, unless
+ * an end is given, which is cut to `LABELED_EXPIRATION_MINIMUM` .. `_MAXIMUM` after the tag's start.
+ * @param repository opened by the caller for changes (`openForChanges`)
+ * @throws {AppError} `tag_invalid`, `tag_immutable`; `not_found` for a digest that is not there, or an end for a tag that is not;
+ *   `invalid_request` for an end in the past, also one that the cut has moved there
+ */
+export async function changeTag(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+  name: string,
+  { digest, endMs, immutable }: TagChange,
+): Promise<void> {
+  parseTagName(name);
+  if (immutable !== undefined) await checkImmutabilityRight(deps, actor, repository, immutable);
+  const { id: repositoryId } = repository;
+  const rule = await findImmutabilityRule(deps, repositoryId);
+  await deps.sql.begin(async (tx) => {
+    await lockTags(tx, repositoryId, [name]);
+    const nowMs = deps.now();
+    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    if (immutable === false) await setImmutable(tx, { repositoryId, name, nowMs, immutable }, deps, log);
+    if (endMs !== undefined) {
+      if (await selectLiveTag(tx, repositoryId, name, nowMs) === undefined) throw notFound();
+      if (endMs !== null && endMs <= nowMs) throw endsInThePast();
+    }
+    if (digest !== undefined) {
+      const [manifest] = await selectManifests(
+        tx,
+        repositoryId,
+        [digest],
+        nowMs,
+      ) as (ManifestRow | undefined)[];
+      if (manifest === undefined) throw notFound();
+      const labelledMs = await endByLabel(tx, manifest.id, nowMs);
+      const moved = await selectLiveTag(tx, repositoryId, name, nowMs);
+      const became = await pointTag(tx, {
+        repositoryId,
+        name,
+        manifestId: manifest.id,
+        nowMs,
+        endMs: labelledMs,
+        immutable: mayBeImmutable(deps, labelledMs) && rule(name),
+      });
+      if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
+      await (moved === undefined ? log("create_tag", { manifest_digest: digest }) : log("move_tag", {
+        manifest_digest: digest,
+        original_manifest_digest: await selectManifestDigest(tx, moved.manifestId),
+      }));
+    }
+    if (endMs !== undefined) await setEnd(deps, tx, { repositoryId, name, nowMs, endMs }, log);
+    if (immutable === true) await setImmutable(tx, { repositoryId, name, nowMs, immutable }, deps, log);
+  }).catch(asNotFound);
+  deps.changes?.changed(repositoryId);
+}
+
+/** What ends by itself is immutable only where that is allowed. */
+function mayBeImmutable({ config }: Pick<Deps, "config">, endMs: number | null): boolean {
+  return endMs === null || config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
+}
+
+type TagLog = ReturnType<typeof logOf>;
+
+async function setEnd(
+  deps: Pick<Deps, "config">,
+  tx: Sql,
+  tag: { repositoryId: number; name: string; nowMs: number; endMs: number | null },
+  log: TagLog,
+): Promise<void> {
+  const { repositoryId, name, nowMs, endMs } = tag;
+  const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+  if (live === undefined) throw notFound();
+  if (live.immutable && endMs !== null && !deps.config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) {
+    throw tagIsImmutable(name);
+  }
+  const cutMs = endMs === null ? null : cutEnd(deps, live.startMs, endMs);
+  if (cutMs !== null && cutMs <= nowMs) throw endsInThePast();
+  await updateTagEnd(tx, live.id, cutMs);
+  await log("change_tag_expiration", {
+    manifest_digest: await selectManifestDigest(tx, live.manifestId),
+    expiration_date: epochSeconds(cutMs),
+    old_expiration_date: epochSeconds(live.endMs),
+  });
+}
+
+async function setImmutable(
+  tx: Sql,
+  tag: { repositoryId: number; name: string; nowMs: number; immutable: boolean },
+  { config }: Pick<Deps, "config">,
+  log: TagLog,
+): Promise<void> {
+  const { repositoryId, name, nowMs, immutable } = tag;
+  const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+  if (live === undefined) throw notFound();
+  if (live.immutable === immutable) return;
+  if (immutable && live.endMs !== null && !config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) {
+    throw new AppError(
+      "invalid_request",
+      "A tag that expires cannot be made immutable: take its expiration away first, or set " +
+        "FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE",
+    );
+  }
+  await updateTagImmutable(tx, live.id, immutable);
+  await log("change_tag_immutability", {
+    manifest_digest: await selectManifestDigest(tx, live.manifestId),
+    immutable,
+  });
+}
+
+/** Who may write may make tags immutable; mutable again only who administers the repository (and without the feature too). */
+async function checkImmutabilityRight(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  repository: RepositoryRef,
+  immutable: boolean,
+): Promise<void> {
+  if (immutable && !deps.config.FEATURE_IMMUTABLE_TAGS) {
+    throw new AppError(
+      "invalid_request",
+      "Tags cannot be made immutable here: FEATURE_IMMUTABLE_TAGS is false",
+    );
+  }
+  if (!immutable && !await canAdministerRepository(deps, actor, repository)) throw refusal(actor);
+}
+
+/**
+ * Points a tag at a manifest that it, or another tag, meant within the namespace's time machine. Done again it starts a
+ * new period, as Quay does.
+ * @param repository opened by the caller for changes
+ * @throws {AppError} `tag_invalid`, `tag_immutable`; `not_found` when the digest cannot be restored any more
+ */
+export async function restoreTag(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+  name: string,
+  digest: string,
+): Promise<void> {
+  parseTagName(name);
+  const { id: repositoryId } = repository;
+  const windowMs = await timeMachineMs(deps, repository);
+  const rule = await findImmutabilityRule(deps, repositoryId);
+  await deps.sql.begin(async (tx) => {
+    await lockTags(tx, repositoryId, [name]);
+    const nowMs = deps.now();
+    const manifestId = await selectRestorableManifest(tx, repositoryId, digest, nowMs - windowMs);
+    if (manifestId === undefined) throw notFound();
+    const endMs = await endByLabel(tx, manifestId, nowMs);
+    const immutable = mayBeImmutable(deps, endMs) && rule(name);
+    const became = await pointTag(tx, {
+      repositoryId,
+      name,
+      manifestId,
+      nowMs,
+      endMs,
+      reversion: true,
+      immutable,
+    });
+    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    await log("revert_tag", { manifest_digest: digest });
+    if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
+  });
+  deps.changes?.changed(repositoryId);
+}
+
+/** Which periods of a tag to take from the time machine: the live one, or the ended ones of a digest. */
+export interface TagRemoval {
+  readonly target: { readonly live: true } | { readonly endedWithDigest: string };
+  /** What keeps the index's children ends as well. */
+  readonly withChildren: boolean;
+}
+
+/**
+ * Takes a tag past restoring: the next garbage collection removes what only it held.
+ * @param repository opened by the caller for changes
+ * @throws {AppError} `feature_disabled` without `PERMANENTLY_DELETE_TAGS`; `not_found` when nothing fits
+ */
+export async function removeTagForGood(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+  name: string,
+  { target, withChildren }: TagRemoval,
+): Promise<void> {
+  if (!deps.config.PERMANENTLY_DELETE_TAGS) throw new AppError("feature_disabled", "Not Found");
+  const { id: repositoryId } = repository;
+  const windowMs = await timeMachineMs(deps, repository);
+  await deps.sql.begin(async (tx) => {
+    await lockTags(tx, repositoryId, [name]);
+    const nowMs = deps.now();
+    const endMs = nowMs - windowMs;
+    let rows: { id: number; manifestId: number }[];
+    if ("live" in target) {
+      const live = await selectLiveTag(tx, repositoryId, name, nowMs);
+      if (live?.immutable) throw tagIsImmutable(name);
+      rows = live === undefined ? [] : [live];
+    } else {
+      const { endedWithDigest: digest } = target;
+      rows = await selectEndedTagIds(tx, { repositoryId, name, digest, nowMs, endedAfterMs: endMs });
+    }
+    const [first] = rows;
+    if (first === undefined) throw notFound();
+    await endForGood(tx, { repositoryId, name, ids: rows.map((row) => row.id), endMs });
+    if (withChildren) await endHiddenTagsBelow(tx, first.manifestId, endMs);
+    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    await log("permanently_delete_tag", {
+      manifest_digest: await selectManifestDigest(tx, first.manifestId),
+    });
+  });
+  deps.changes?.changed(repositoryId);
+}
+
+/** Writes rows about one tag. */
+function logOf(
+  deps: Parameters<typeof logRepositoryAction>[0],
+  actor: Actor,
+  repository: RepositoryRef,
+  tag: string,
+) {
+  return (kind: LogKind, metadata: Record<string, unknown>) =>
+    logRepositoryAction(deps, { actor, repository }, kind, { ...metadata, tag, ...usernameOf(actor) });
+}
+
+function epochSeconds(ms: number | null): number | null {
+  return ms === null ? null : Math.floor(ms / 1000);
+}
+
+/** Milliseconds for which the namespace keeps what has ended. */
+async function timeMachineMs({ sql }: Pick<Deps, "sql">, repository: RepositoryRef): Promise<number> {
+  return ((await selectNamespace(sql, repository.namespace))?.tagExpirationS ?? 0) * 1000;
+}
+
+/** When a tag that points at the manifest from `nowMs` on ends by its label, or by the one that all children share. */
+export async function endByLabel(tx: Sql, manifestId: number, nowMs: number): Promise<number | null> {
+  const own = await selectCommonLabel(tx, [manifestId], EXPIRES_AFTER);
+  const ownMs = expiresAfterMs(own.values[0]);
+  if (ownMs !== undefined) return nowMs + ownMs;
+  const children = await selectChildIds(tx, manifestId);
+  if (children.length === 0) return null;
+  const { values, carriers } = await selectCommonLabel(tx, children, EXPIRES_AFTER);
+  const sharedMs = carriers === children.length && values.length === 1
+    ? expiresAfterMs(values[0])
+    : undefined;
+  return sharedMs === undefined ? null : nowMs + sharedMs;
+}
+
+function cutEnd({ config }: Pick<Deps, "config">, startMs: number, endMs: number): number {
+  const leastMs = durationMs(config.LABELED_EXPIRATION_MINIMUM);
+  const mostMs = durationMs(config.LABELED_EXPIRATION_MAXIMUM);
+  return startMs + Math.min(Math.max(endMs - startMs, leastMs), mostMs);
+}
+
+/** Garbage collection took the manifest between the look at it and the row that points at it. */
+function asNotFound(error: unknown): never {
+  if (error instanceof Error && (error as { code?: unknown }).code === "23503") throw notFound(error);
+  throw error;
+}
+
+function notFound(cause?: unknown): AppError {
+  return new AppError("not_found", "Not Found", {}, { cause });
+}
+
+function endsInThePast(): AppError {
+  return new AppError("invalid_request", "The expiration is in the past");
+}

@@ -1,0 +1,219 @@
+import {
+  insertTeam,
+  insertTeamMember,
+  isOrganizationMember,
+  selectTeams,
+  type TeamListing,
+} from "../../drivers/database/queries/team.ts";
+import {
+  selectAccount,
+  selectNamespace,
+  selectOrganizationsOf,
+  selectUserById,
+  updateAccountSettings,
+  type UserRow,
+} from "../../drivers/database/queries/user.ts";
+import { AppError } from "../../lib/errors.ts";
+import { type Actor, canCreateOrganization, isGlobalReadonlySuperuser } from "../access/access.ts";
+import {
+  changedSettings,
+  checkOptionalEmail,
+  checkTagExpiration,
+  claimEmail,
+} from "../accounts/account_settings.ts";
+import { checkEmail, claimAccount, visibleEmail } from "../accounts/accounts.ts";
+import { logAction } from "../logs/action_log.ts";
+import type { Deps } from "../deps.ts";
+import type { LogKind } from "../logs/log_kinds.ts";
+import { checkAccountName } from "../names.ts";
+import { removeNamespace } from "./namespace_removal.ts";
+import { canAdministerNamespace, hasScope, isOperator, refusal, requirePerson } from "../access/rights.ts";
+
+/** The team that every organization starts with. */
+const OWNERS = "owners";
+
+/**
+ * Creates an organization with the team `owners`, and its creator in it.
+ * @param options.owner a user who becomes the owner when the operator, who is nobody's account, creates it
+ * @throws {AppError} `name_invalid`, `invalid_request`, `already_exists`, `insufficient_scope`, `unauthenticated`
+ */
+export async function createOrganization(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  wanted: { name: string; email?: string | undefined; owner?: string | undefined },
+): Promise<UserRow> {
+  const ownerId = await ownerOfNew(deps, actor, wanted.owner);
+  checkAccountName("Organization name", wanted.name);
+  // The operator has no mail client at hand: the address can follow.
+  if (!isOperator(actor) || wanted.email !== undefined) checkEmail(deps, wanted.email);
+  if (await selectAccount(deps.sql, wanted.name) !== undefined) {
+    throw new AppError("already_exists", "A user or organization with this name already exists");
+  }
+  return await deps.sql.begin(async (tx) => {
+    const id = await claimAccount(deps, tx, {
+      username: wanted.name,
+      email: wanted.email,
+      passwordHash: null,
+      kind: "organization",
+    });
+    const teamId = await insertTeam(tx, { organizationId: id, name: OWNERS, role: "admin", description: "" });
+    if (teamId === undefined) throw new Error("a new organization had a team already");
+    if (ownerId !== undefined) await insertTeamMember(tx, teamId, ownerId);
+    await logAction({ ...deps, sql: tx }, actor, {
+      kind: "org_create",
+      namespaceId: id,
+      metadata: { email: wanted.email ?? null, namespace: wanted.name },
+    });
+    const created = await selectUserById(tx, id);
+    if (created === undefined) throw new Error("a new organization was not there");
+    return created;
+  });
+}
+
+async function ownerOfNew(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  owner: string | undefined,
+): Promise<number | undefined> {
+  if (isOperator(actor)) {
+    if (owner === undefined) return undefined;
+    const user = await selectNamespace(deps.sql, owner);
+    if (user === undefined || user.organization) throw new AppError("not_found", "User not found");
+    return user.id;
+  }
+  const { id } = requirePerson(actor, "user:admin");
+  if (!canCreateOrganization(deps.config, actor)) throw refusal(actor);
+  return id;
+}
+
+/** The organization of that name. @throws {AppError} `not_found`, also for users */
+export async function findOrganization(deps: Pick<Deps, "sql">, name: string): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  if (account === undefined || !account.organization) {
+    throw new AppError("not_found", "Not Found");
+  }
+  return account;
+}
+
+/**
+ * The organization, once `actor` may administer it. To others a missing organization looks like a foreign one.
+ * @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function openOrganization(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  const found = account !== undefined && account.organization ? account : undefined;
+  const asked = found ?? { id: -1, username: name, organization: true };
+  if (!await canAdministerNamespace(deps, actor, asked)) throw refusal(actor);
+  if (found === undefined) throw new AppError("not_found", "Not Found");
+  return found;
+}
+
+/** As {@link openOrganization}, also for global read-only superusers. */
+export async function openOrganizationForReading(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+): Promise<UserRow> {
+  return isGlobalReadonlySuperuser(deps.config, actor)
+    ? await findOrganization(deps, name)
+    : await openOrganization(deps, actor, name);
+}
+
+/** Frees the name at once; the content goes with the queue `namespacegc`. */
+export async function deleteOrganization(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
+  name: string,
+): Promise<void> {
+  const organization = await openOrganization(deps, actor, name);
+  await removeNamespace(deps, organization, (tx) =>
+    logAction({ ...deps, sql: tx }, actor, {
+      kind: "org_delete",
+      namespaceId: organization.id,
+      metadata: { namespace: name },
+    }));
+}
+
+/** What its administrators may change of an organization; what is absent stays as it is. */
+export interface OrganizationChange {
+  readonly email?: string | undefined;
+  readonly invoiceEmail?: boolean | undefined;
+  /** `""` takes it away. */
+  readonly invoiceEmailAddress?: string | undefined;
+  /** One of `TAG_EXPIRATION_OPTIONS`. */
+  readonly tagExpirationS?: number | undefined;
+}
+
+/**
+ * Changes an organization, all of it or nothing.
+ * @throws {AppError} `invalid_request`, `already_exists` (e-mail), `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function changeOrganization(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  name: string,
+  change: OrganizationChange,
+): Promise<void> {
+  const organization = await openOrganization(deps, actor, name);
+  const { email, invoiceEmail, invoiceEmailAddress } = change;
+  const tagExpirationS = checkTagExpiration(deps.config, change.tagExpirationS);
+  const oldEmail = visibleEmail(organization);
+  const newEmail = email === undefined || email === oldEmail ? undefined : email;
+  if (newEmail !== undefined) checkEmail(deps, newEmail);
+  checkOptionalEmail(invoiceEmailAddress);
+  const changes = changedSettings(organization, { invoiceEmail, invoiceEmailAddress, tagExpirationS });
+  await deps.sql.begin(async (tx) => {
+    const log = (kind: LogKind, metadata: Record<string, unknown>) =>
+      logAction({ ...deps, sql: tx }, actor, {
+        kind,
+        namespaceId: organization.id,
+        metadata: { ...metadata, namespace: name },
+      });
+    await updateAccountSettings(tx, organization.id, changes);
+    if (newEmail !== undefined) {
+      await claimEmail(tx, organization, newEmail);
+      await log("org_change_email", { email: newEmail, old_email: oldEmail });
+    }
+    if (changes.invoiceEmail !== undefined) {
+      await log("org_change_invoicing", { invoice_email: invoiceEmail });
+    }
+    if (changes.invoiceEmailAddress !== undefined) {
+      await log("org_change_invoicing", { invoice_email_address: invoiceEmailAddress });
+    }
+    if (changes.tagExpirationS !== undefined) {
+      await log("org_change_tag_expiration", { tag_expiration: tagExpirationS });
+    }
+  });
+}
+
+/** What `actor` may see of an organization: everybody its name, members the teams, administrators the settings. */
+export async function describeOrganization(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+): Promise<{ organization: UserRow; isAdmin: boolean; isMember: boolean; teams: TeamListing[] | undefined }> {
+  const organization = await findOrganization(deps, name);
+  const userId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
+  const isAdmin = await canAdministerNamespace(deps, actor, organization);
+  const isMember = userId !== null && hasScope(actor, "org:admin") &&
+    await isOrganizationMember(deps.sql, organization.id, userId);
+  const seesTeams = isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor);
+  const teams = seesTeams ? await selectTeams(deps.sql, organization.id, userId) : undefined;
+  return { organization, isAdmin, isMember, teams };
+}
+
+/** The organizations in whose teams the person is. */
+export function listOrganizationsOf(deps: Pick<Deps, "sql">, person: { id: number }) {
+  return selectOrganizationsOf(deps.sql, person.id);
+}
+
+/** The user or organization that owns repositories under that name. @throws {AppError} `not_found` */
+export async function findNamespace(deps: Pick<Deps, "sql">, name: string): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  if (account === undefined) throw new AppError("not_found", "Namespace not found");
+  return account;
+}

@@ -1,0 +1,356 @@
+import { insertQueueItem } from "../../drivers/database/queries/queue.ts";
+import {
+  applyPrototypes,
+  hasMirrorConfig,
+  insertDeletedRepository,
+  insertRepository,
+  isStarred,
+  type ListingScope,
+  markRepositoryForDeletion,
+  REPOSITORY_STATE,
+  type RepositoryRef,
+  type RepositoryRow,
+  type RepositoryState,
+  selectRepositories,
+  selectRepository,
+  selectVisibleRepositories,
+  updateRepositoryDescription,
+  updateRepositoryState,
+  updateRepositoryVisibility,
+  type Visibility,
+} from "../../drivers/database/queries/repository.ts";
+import {
+  selectGrantedIds,
+  upsertUserPermission,
+} from "../../drivers/database/queries/repository_permission.ts";
+import { isOrganizationAdmin } from "../../drivers/database/queries/team.ts";
+import { selectNamespace } from "../../drivers/database/queries/user.ts";
+import type { Sql } from "../../drivers/database/postgres.ts";
+import { AppError } from "../../lib/errors.ts";
+import {
+  type Actor,
+  canAdministerRepository,
+  canCreateRepository,
+  canReadRepository,
+  canWriteRepository,
+  readsEveryRepository,
+} from "../access/access.ts";
+import { logRepositoryAction } from "../logs/action_log.ts";
+import { hasFullAccess, hasScope, refusal } from "../access/rights.ts";
+import type { Deps } from "../deps.ts";
+import { isRepositoryName } from "../names.ts";
+
+export { REPOSITORY_STATE };
+export type { RepositoryRef, RepositoryRow, RepositoryState, Visibility };
+
+/** The live repository of that name in one indexed statement; one that is marked for deletion does not exist. */
+export function findRepository(
+  sql: Sql,
+  namespace: string,
+  name: string,
+): Promise<RepositoryRow | undefined> {
+  return selectRepository(sql, namespace, name);
+}
+
+export interface NewRepository {
+  readonly namespace: string;
+  readonly name: string;
+  readonly visibility: Visibility;
+  readonly description?: string;
+}
+
+/**
+ * Creates a repository; its creator becomes administrator, and the organization's default permissions are applied.
+ * Of two creators at once one wins.
+ * @throws {AppError} `name_invalid`, `not_found` (namespace), `insufficient_scope` / `unauthenticated`, `already_exists`
+ */
+export async function createRepository(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  wanted: NewRepository,
+): Promise<RepositoryRef> {
+  const { repository, created } = await createOrFindRepository(deps, actor, wanted);
+  if (!created) throw new AppError("already_exists", "Repository already exists");
+  return repository;
+}
+
+/**
+ * As {@link createRepository}, for a push: a repository that is there by now is returned as it is. Whether `actor` may
+ * push to that one is the caller's question.
+ */
+export async function createOrFindRepository(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  wanted: NewRepository,
+): Promise<{ repository: RepositoryRef; created: boolean }> {
+  const { sql, config } = deps;
+  const { namespace, name, visibility } = wanted;
+  if (!isRepositoryName(name, config.FEATURE_EXTENDED_REPOSITORY_NAMES)) {
+    throw new AppError("name_invalid", "Invalid repository name");
+  }
+  const owner = await selectNamespace(sql, namespace);
+  // Before the permission, a missing namespace and a foreign one look alike.
+  if (!await canCreateRepository(deps, actor, namespace)) throw refusal(actor);
+  if (owner === undefined) throw new AppError("not_found", "Namespace not found");
+  if (!owner.enabled) throw new AppError("namespace_disabled", "Namespace is disabled");
+  const creatorId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
+  const created = await sql.begin(async (tx) => {
+    const id = await insertRepository(tx, {
+      namespaceId: owner.id,
+      name,
+      visibility,
+      description: wanted.description ?? "",
+      kind: "image",
+    });
+    if (id === undefined) return false;
+    if (creatorId !== null) {
+      await upsertUserPermission(tx, { repositoryId: id, userId: creatorId, role: "admin" });
+    }
+    if (creatorId !== owner.id) await applyPrototypes(tx, id, owner.id, creatorId);
+    const made = { id, namespaceId: owner.id, namespace, name };
+    await logRepositoryAction({ ...deps, sql: tx }, { actor, repository: made }, "create_repo");
+    return true;
+  });
+  const repository = await selectRepository(sql, namespace, name);
+  // Deleted again in between: the creator learns that it is not there.
+  if (repository === undefined) throw new AppError("not_found", "Repository not found");
+  return { repository, created };
+}
+
+/**
+ * The repository, once `actor` may do `need` with it. Whoever may not sees no difference between a repository that is
+ * missing and one that is somebody else's.
+ * @throws {AppError} `not_found`, `insufficient_scope`, `unauthenticated`
+ */
+export async function openRepository(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
+  need: "read" | "write" | "admin",
+): Promise<RepositoryRow> {
+  const repository = await selectRepository(deps.sql, path.namespace, path.name);
+  if (repository === undefined) {
+    if (
+      need === "read" && readsEveryRepository(deps.config, actor) ||
+      await canCreateRepository(deps, actor, path.namespace)
+    ) throw new AppError("not_found", "Not Found");
+    throw refusal(actor);
+  }
+  const allowed = need === "read"
+    ? await canReadRepository(deps, actor, repository)
+    : need === "write"
+    ? await canWriteRepository(deps, actor, repository)
+    : await canAdministerRepository(deps, actor, repository);
+  if (!allowed) throw refusal(actor);
+  return repository;
+}
+
+/**
+ * The repository, once `actor` may write to it and its state lets people change what is inside: not while it is read-only
+ * or follows a mirror.
+ * @throws {AppError} those of {@link openRepository}; `repository_readonly`
+ */
+export async function openForChanges(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
+): Promise<RepositoryRow> {
+  const repository = await openRepository(deps, actor, path, "write");
+  switch (repository.state) {
+    case REPOSITORY_STATE.NORMAL:
+      return repository;
+    case REPOSITORY_STATE.READ_ONLY:
+      throw new AppError(
+        "repository_readonly",
+        "The repository is in state READ_ONLY: nothing in it can be changed",
+      );
+    default:
+      throw new AppError(
+        "repository_readonly",
+        "The repository is in state MIRROR: only its mirror changes it",
+      );
+  }
+}
+
+/** What the page of a repository shows to `actor`, who must be able to read it. */
+export async function describeRepository(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  path: { namespace: string; name: string },
+): Promise<{
+  repository: RepositoryRow;
+  canWrite: boolean;
+  canAdmin: boolean;
+  isStarred: boolean;
+  tagExpirationS: number;
+}> {
+  const repository = await openRepository(deps, actor, path, "read");
+  const owner = await selectNamespace(deps.sql, repository.namespace);
+  return {
+    repository,
+    canWrite: repository.state === REPOSITORY_STATE.NORMAL &&
+      await canWriteRepository(deps, actor, repository),
+    canAdmin: await canAdministerRepository(deps, actor, repository),
+    isStarred: actor.kind === "user" && await isStarred(deps.sql, repository.id, actor.id),
+    tagExpirationS: owner?.tagExpirationS ?? 0,
+  };
+}
+
+/** @param repository opened by the caller for `write` */
+export async function setDescription(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+  text: string,
+): Promise<void> {
+  await deps.sql.begin(async (tx) => {
+    await updateRepositoryDescription(tx, repository.id, text);
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "set_repo_description", { description: text });
+  });
+}
+
+/** @param repository opened by the caller for `admin` */
+export async function setVisibility(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+  visibility: Visibility,
+): Promise<void> {
+  await deps.sql.begin(async (tx) => {
+    await updateRepositoryVisibility(tx, repository.id, visibility);
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_visibility", { visibility });
+  });
+}
+
+/**
+ * @param repository opened by the caller for `admin`
+ * @throws {AppError} `invalid_request` for MIRROR without a mirror, and for states that nobody sets by hand
+ */
+export async function setState(
+  deps: Pick<Deps, "sql" | "config" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+  state: string,
+): Promise<void> {
+  if (state !== "NORMAL" && state !== "READ_ONLY" && state !== "MIRROR") {
+    throw new AppError("invalid_request", `${state} is not a valid state`);
+  }
+  if (state === "MIRROR" && !await hasMirrorConfig(deps.sql, repository.id)) {
+    throw new AppError("invalid_request", "The repository has no mirror configuration");
+  }
+  await deps.sql.begin(async (tx) => {
+    await updateRepositoryState(tx, repository.id, REPOSITORY_STATE[state]);
+    const by = { actor, repository };
+    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_state", { state_changed: state });
+  });
+}
+
+/**
+ * Hides the repository at once and frees its name; its content goes with the queue `repositorygc`. Done twice at once,
+ * one caller learns that it was not there.
+ * @param repository opened by the caller for `admin`
+ * @throws {AppError} `not_found`
+ */
+export async function deleteRepository(
+  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
+  actor: Actor,
+  repository: RepositoryRef,
+): Promise<void> {
+  const nowMs = deps.now();
+  await deps.sql.begin(async (tx) => {
+    if (!await markRepositoryForDeletion(tx, repository.id)) throw new AppError("not_found", "Not Found");
+    const queueId = await insertQueueItem(tx, {
+      queueName: `repositorygc/${repository.namespaceId}/${repository.id}/`,
+      body: JSON.stringify({ marker_id: null, repository_id: repository.id, original_name: repository.name }),
+      nowMs,
+      retries: 5,
+    });
+    await insertDeletedRepository(tx, {
+      repositoryId: repository.id,
+      originalName: repository.name,
+      queueId,
+      nowMs,
+    });
+    await logRepositoryAction({ ...deps, sql: tx }, { actor, repository }, "delete_repo");
+  });
+  deps.changes?.changed(repository.id);
+}
+
+export interface RepositoryPage {
+  readonly repositories: RepositoryRow[];
+  /** Where the next page starts; undefined on the last one. */
+  readonly next: string | undefined;
+}
+
+/**
+ * The repositories of `namespace` that `actor` may see, by name. The page costs the same wherever it is.
+ * @param after the last name of the page before, or `""`
+ */
+export async function listRepositories(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  options: { namespace: string; after: string; limit: number },
+): Promise<RepositoryPage> {
+  const owner = await selectNamespace(deps.sql, options.namespace);
+  if (owner === undefined) return { repositories: [], next: undefined };
+  const readerId = hasScope(actor, "repo:read") && actor.kind !== "anonymous" && "id" in actor
+    ? actor.id
+    : null;
+  const all = hasFullAccess(deps.config, actor) || readsEveryRepository(deps.config, actor) ||
+    readerId !== null &&
+      (readerId === owner.id ||
+        owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
+  const rows = await selectRepositories(deps.sql, {
+    namespaceId: owner.id,
+    scope: all ? { kind: "all" } : await visibleScope(deps, readerId),
+    kind: "image",
+    afterName: options.after,
+    limit: options.limit + 1,
+  });
+  return page(rows, options.limit, (row) => row.name);
+}
+
+/** From here on it is dearer to look at each granted repository than to look for the next that is granted. */
+const FEW_GRANTS = 1000;
+
+async function visibleScope({ sql }: Pick<Deps, "sql">, userId: number | null): Promise<ListingScope> {
+  if (userId === null) return { kind: "some", grantedIds: [] };
+  const grantedIds = await selectGrantedIds(sql, userId, FEW_GRANTS + 1);
+  return grantedIds.length > FEW_GRANTS ? { kind: "visible", userId } : { kind: "some", grantedIds };
+}
+
+/**
+ * Repositories of all namespaces that `actor` may see, oldest first: public ones, those of the own namespace and of
+ * organizations that `actor` administers, and those with a permission. Strangers see none without
+ * `FEATURE_ANONYMOUS_ACCESS`.
+ */
+export async function listVisibleRepositories(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  options: { after: string; limit: number },
+): Promise<RepositoryPage> {
+  const { sql, config } = deps;
+  if (actor.kind === "anonymous" && !config.FEATURE_ANONYMOUS_ACCESS) {
+    return { repositories: [], next: undefined };
+  }
+  const reads = hasScope(actor, "repo:read") && (actor.kind === "user" || actor.kind === "robot");
+  const viewer = {
+    all: hasFullAccess(config, actor) || readsEveryRepository(config, actor),
+    userId: reads ? actor.id : null,
+  };
+  const afterId = Number(options.after || 0);
+  const rows = await selectVisibleRepositories(sql, viewer, {
+    kind: "image",
+    afterId: Number.isSafeInteger(afterId) ? afterId : 0,
+    limit: options.limit + 1,
+  });
+  return page(rows, options.limit, (row) => `${row.id}`);
+}
+
+function page(rows: RepositoryRow[], limit: number, key: (row: RepositoryRow) => string): RepositoryPage {
+  const repositories = rows.slice(0, limit);
+  const last = repositories.at(-1);
+  return { repositories, next: rows.length > limit && last !== undefined ? key(last) : undefined };
+}
