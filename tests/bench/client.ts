@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { Agent, request } from "undici";
 import type { Peer } from "./peers.ts";
@@ -6,10 +7,12 @@ const CHUNK = 1 << 20;
 
 /** Bytes that no run has seen before: one random MiB repeated, each copy with its number and a fresh start. */
 export class Sample {
-  readonly #block = randomBytes(CHUNK);
+  readonly #block: Buffer;
   readonly digest: string;
 
-  constructor(readonly sizeBytes: number) {
+  /** @param packs true: nearly all zeros, for a store that packs what it keeps */
+  constructor(readonly sizeBytes: number, packs = false) {
+    this.#block = packs ? Buffer.concat([randomBytes(64), Buffer.alloc(CHUNK - 64)]) : randomBytes(CHUNK);
     const hash = createHash("sha256");
     for (const chunk of this.chunks()) hash.update(chunk);
     this.digest = `sha256:${hash.digest("hex")}`;

@@ -14,11 +14,17 @@ export interface Peer {
 const USER = "bench";
 const PASSWORD = "bench-password-1";
 
-/** Quaylet as an operator runs it, from the built binary, with its own PostgreSQL, authentication on. */
-export async function startQuaylet(folder: string): Promise<Peer> {
+/**
+ * Quaylet as an operator runs it, from the built binary, with its own PostgreSQL, authentication on.
+ * @param config contents of config.yaml; the embedded defaults without it
+ */
+export async function startQuaylet(folder: string, config?: Record<string, unknown>): Promise<Peer> {
   const [program, ...first] = applianceCommand() as [string, ...string[]];
   const child = new Deno.Command(program, {
-    args: [...first, "serve", "--data", folder, "--log", "json", ...addresses()],
+    args: [
+      ...[...first, "serve", "--data", folder, "--log", "json", ...addresses()],
+      ...(config === undefined ? [] : ["--config", await writeConfig(folder, config)]),
+    ],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -47,6 +53,14 @@ export async function startQuaylet(folder: string): Promise<Peer> {
     },
     stop: () => end(child),
   };
+}
+
+async function writeConfig(folder: string, config: Record<string, unknown>): Promise<string> {
+  const dir = `${folder}.config`;
+  await Deno.mkdir(dir, { recursive: true });
+  // JSON is YAML.
+  await Deno.writeTextFile(`${dir}/config.yaml`, JSON.stringify(config));
+  return dir;
 }
 
 function addresses(): string[] {

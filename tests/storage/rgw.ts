@@ -31,8 +31,10 @@ export function rgw(): Promise<Rgw> {
   return running ??= startRgw();
 }
 
-/** One of one's own, for tests that end it. */
-export async function startRgw(): Promise<Rgw & { stop(): void }> {
+/** One of one's own, for tests that end it. @param env of the tool's `start` */
+export async function startRgw(
+  env: Readonly<Record<string, string>> = {},
+): Promise<Rgw & { stop(): void }> {
   const dir = await Deno.makeTempDir({ prefix: "quaylet-rgw-" });
   const stop = () => {
     new Deno.Command(TOOL, { args: ["stop", dir] }).outputSync();
@@ -50,7 +52,7 @@ export async function startRgw(): Promise<Rgw & { stop(): void }> {
     const port = await freePorts();
     const { success } = await new Deno.Command(TOOL, {
       args: ["start", dir, String(port)],
-      env: { RGW_DNS_NAME: DNS_NAME },
+      env: { RGW_DNS_NAME: DNS_NAME, ...env },
       stdout: "null",
       // A pipe would stay open as long as the daemons.
       stderr: "null",
