@@ -3,6 +3,8 @@ import type { StorageAppender } from "../../drivers/storage/driver.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { BufferPool } from "./upload_workspace.ts";
 
+const READ_BYTES = 1 << 17;
+
 /** A request body on its way into an upload. */
 export interface UploadBody {
   readonly stream: ReadableStream<Uint8Array> | null;
@@ -38,8 +40,8 @@ export interface BodySink {
  */
 export async function receiveBody(body: UploadBody, sink: BodySink): Promise<number> {
   if (body.stream === null) return 0;
-  const reader = body.stream.getReader();
-  const writer = new BufferedWriter(sink.appender, sink.buffers);
+  const reader = openReader(body.stream);
+  const writer = sink.appender.collects ? undefined : new BufferedWriter(sink.appender, sink.buffers);
   let receivedBytes = 0;
   let seenBytes = 0;
   let idle = false;
@@ -54,35 +56,71 @@ export async function receiveBody(body: UploadBody, sink: BodySink): Promise<num
   sink.signal.addEventListener("abort", stop, { once: true });
   try {
     while (true) {
-      const { value: chunk } = await nextChunk(reader, () => receivedBytes);
+      const chunk = await nextChunk(reader, receivedBytes);
       if (sink.signal.aborted) throw sink.signal.reason;
       if (idle) throw new BrokenBody(invalid("the sender was silent for too long"), receivedBytes);
       if (chunk === undefined) break;
       if (receivedBytes + chunk.length > sink.limitBytes) throw tooLarge();
       for (const hash of sink.hashes) hash.update(chunk);
       receivedBytes += chunk.length;
-      await writer.write(chunk);
+      await (writer ?? sink.appender).write(chunk);
     }
-    await writer.flush();
+    await writer?.flush();
     return receivedBytes;
   } catch (error) {
-    if (error instanceof BrokenBody) await writer.flush();
+    if (error instanceof BrokenBody) await writer?.flush();
     // The connection is of no use with an unread body in it.
     else await reader.cancel().catch(() => {});
     throw error;
   } finally {
     clearInterval(watch);
     sink.signal.removeEventListener("abort", stop);
-    await writer.dispose();
+    await writer?.dispose();
   }
 }
 
-async function nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>, receivedBytes: () => number) {
+async function nextChunk(reader: BodyReader, receivedBytes: number): Promise<Uint8Array | undefined> {
   try {
     return await reader.read();
   } catch (error) {
     const reason = new AppError("upload_invalid", "the request body broke off", {}, { cause: error });
-    throw new BrokenBody(reason, receivedBytes());
+    throw new BrokenBody(reason, receivedBytes);
+  }
+}
+
+interface BodyReader {
+  /** The next bytes, good until the next call; `undefined` at the end. */
+  read(): Promise<Uint8Array | undefined>;
+  cancel(): Promise<void>;
+}
+
+/**
+ * Reads into one piece of memory over and over where the stream can do that, as a request's body can: a new one each time would
+ * be garbage that piles up faster than it is collected, a hundred megabytes of it under many uploads.
+ */
+function openReader(stream: ReadableStream<Uint8Array>): BodyReader {
+  const byob = byobReader(stream);
+  if (byob === undefined) {
+    const reader = stream.getReader();
+    return { read: async () => (await reader.read()).value, cancel: () => reader.cancel() };
+  }
+  let memory = new ArrayBuffer(READ_BYTES);
+  return {
+    async read() {
+      const { value, done } = await byob.read(new Uint8Array(memory));
+      if (value !== undefined) memory = value.buffer;
+      return done ? undefined : value;
+    },
+    cancel: () => byob.cancel(),
+  };
+}
+
+function byobReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch (error) {
+    if (error instanceof TypeError && !stream.locked) return undefined;
+    throw error;
   }
 }
 

@@ -63,7 +63,11 @@ export function withBreaker(name: string, driver: StorageDriver, now: () => numb
 }
 
 function bound(appender: Awaited<ReturnType<StorageDriver["append"]>>) {
-  return { write: (chunk: Uint8Array) => appender.write(chunk), abort: () => appender.abort() };
+  return {
+    ...(appender.collects !== undefined && { collects: appender.collects }),
+    write: (chunk: Uint8Array) => appender.write(chunk),
+    abort: () => appender.abort(),
+  };
 }
 
 /** @param drop gets a result that comes too late */

@@ -90,6 +90,8 @@ export interface PresignOptions {
 
 /** One writer at the end of an upload. Exactly one of a successful `close` and `abort` ends it. */
 export interface StorageAppender {
+  /** True where small pieces cost no more than large ones, since they are collected here anyway. */
+  readonly collects?: boolean;
   /** Takes the bytes in order; the buffer may be reused once the promise resolves. @throws {AppError} `storage_full` */
   write(chunk: Uint8Array): Promise<void>;
   /**

@@ -36,6 +36,7 @@ export interface AppenderOptions {
 
 /** One turn of an upload: see `upload_state.ts` for what it finds and leaves in the store. */
 export class S3Appender implements StorageAppender {
+  readonly collects = true;
   readonly #options: AppenderOptions;
   readonly #stop = new AbortController();
   /** Where the multipart upload, or the one small object, goes. */

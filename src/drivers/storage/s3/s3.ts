@@ -30,8 +30,11 @@ export interface S3Options {
   readonly memoryBytes?: number;
 }
 
-/** For all threads of a node together: what is left of 500 MiB when the rest of the appliance has its share. */
-const MEMORY_BYTES = 192 << 20;
+/** For all threads of a node together: what is left of 500 MB when the rest of the appliance has its share. */
+const MEMORY_BYTES = 64 << 20;
+/** Many slow senders, each with a part that fills for minutes, may take so much more: else nobody else could push. */
+const SLOW_FACTOR = 4;
+const PATIENCE_MS = 3_000;
 /** How long an upload may wait for others to end. */
 const WAIT_MS = 60_000;
 
@@ -51,11 +54,14 @@ export function createS3Driver(options: S3Options): S3Driver {
   const client = new S3Client(settings, transport, credentials, now, options.answerMs);
   const threads = Math.min(4, navigator.hardwareConcurrency);
   const memoryBytes = options.memoryBytes ?? MEMORY_BYTES / threads;
-  const pool = new PartPool(
-    settings.partBytes,
-    Math.max(2, Math.floor(memoryBytes / settings.partBytes)),
-    WAIT_MS,
-  );
+  const most = Math.max(2, Math.floor(memoryBytes / settings.partBytes));
+  const pool = new PartPool({
+    partBytes: settings.partBytes,
+    most,
+    mostSlow: SLOW_FACTOR * most,
+    patienceMs: PATIENCE_MS,
+    waitMs: WAIT_MS,
+  });
   const signCloudFront = settings.cloudFront !== undefined && options.cloudFrontKey !== undefined
     ? createCloudFrontSigner(settings.cloudFront, options.cloudFrontKey)
     : undefined;
@@ -161,6 +167,9 @@ export function createS3Driver(options: S3Options): S3Driver {
     },
     capacity: () => Promise.resolve(undefined),
     probe,
-    close: () => transport.close(),
+    close: () => {
+      pool.close();
+      return transport.close();
+    },
   };
 }

@@ -3,7 +3,6 @@ import type { CredentialSource } from "./credentials.ts";
 const MIB = 1 << 20;
 /** S3's least size of a part that is not the last. */
 const LEAST_PART_BYTES = 5 * MIB;
-const USUAL_PART_BYTES = 8 * MIB;
 const AMAZON = /(^|\.)amazonaws\.com(\.cn)?$/;
 
 /** One bucket, and how to talk to it. Made from a location of `DISTRIBUTED_STORAGE_CONFIG`. */
@@ -154,12 +153,12 @@ function roleArnOf(parameters: Parameters): string {
     needed(parameters, "sts_role_arn");
 }
 
-/** Parts of 8 MiB within what the site allows: memory is parts under way times this. */
+/** Parts as small as S3 takes them, unless the site asks for larger ones: memory is parts under way times this. */
 function partBytesOf(parameters: Parameters): number {
   const least = sizeOf(parameters, "minimum_chunk_size_mb", MIB) ?? LEAST_PART_BYTES;
   const most = sizeOf(parameters, "maximum_chunk_size_mb", MIB) ??
     sizeOf(parameters, "maximum_chunk_size_gb", 1024 * MIB) ?? Infinity;
-  return Math.max(LEAST_PART_BYTES, least, Math.min(USUAL_PART_BYTES, most));
+  return Math.max(LEAST_PART_BYTES, Math.min(least, most));
 }
 
 function sizeOf(parameters: Parameters, name: string, unitBytes: number): number | undefined {

@@ -55,13 +55,13 @@ Deno.test("readS3Settings(): storage_path without slashes at its ends", () => {
   }
 });
 
-Deno.test("readS3Settings(): parts of 8 MiB, within what the site allows and S3 can", () => {
+Deno.test("readS3Settings(): parts of 5 MiB, within what the site allows and S3 can", () => {
   const sizeOf = (more: Record<string, unknown>) =>
     readS3Settings("RadosGWStorage", { ...KEYS, hostname: "h", ...more }).partBytes / (1 << 20);
-  expect(sizeOf({})).toBe(8);
-  expect(sizeOf({ maximum_chunk_size_mb: 6 })).toBe(6);
+  expect(sizeOf({})).toBe(5);
+  expect(sizeOf({ maximum_chunk_size_mb: 6 })).toBe(5);
   expect(sizeOf({ maximum_chunk_size_mb: 1 })).toBe(5);
-  expect(sizeOf({ maximum_chunk_size_mb: 100 })).toBe(8);
+  expect(sizeOf({ maximum_chunk_size_mb: 100 })).toBe(5);
   expect(sizeOf({ minimum_chunk_size_mb: 32 })).toBe(32);
 });
 
