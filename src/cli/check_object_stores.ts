@@ -4,6 +4,8 @@ import { openLocation } from "../drivers/storage/open.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import type { Finding } from "./finding.ts";
 
+/** A store that takes longer to begin an answer is taken for one that hangs. */
+const ANSWER_MS = 5_000;
 /** Longer than a store that hangs takes to be given up. */
 const LIMIT_MS = 60_000;
 
@@ -20,7 +22,8 @@ async function checkOne(id: string, configDir: string | undefined, config: Confi
   const base = { subject: "storage", key } as const;
   try {
     const authorities = await readExtraAuthorities(configDir);
-    const driver = await openLocation(config, id, { configDir, authorities, metrics: createMetrics() });
+    const metrics = createMetrics();
+    const driver = await openLocation(config, id, { configDir, authorities, metrics, answerMs: ANSWER_MS });
     try {
       await within(driver.probe());
     } finally {

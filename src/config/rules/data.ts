@@ -107,7 +107,9 @@ export const storageRule: Rule = ({ config, isSet, advise, report }) => {
       report({
         key: `DISTRIBUTED_STORAGE_CONFIG.${id}`,
         message: `Location ${id} is a ${engine}, which is not available in this version.`,
-        mend: `Use one of ${[...AVAILABLE_STORAGE_ENGINES].join(", ")}, or leave the location out.`,
+        mend: engine === "SwiftStorage"
+          ? "OpenStack has no SDK that could be used. Its S3 API (s3api, or Ceph RGW's) works: S3Storage with endpoint_url, or RadosGWStorage."
+          : `Use one of ${[...AVAILABLE_STORAGE_ENGINES].join(", ")}, or leave the location out.`,
       });
     }
     if (!config.FEATURE_STORAGE_REPLICATION) return;

@@ -10,6 +10,8 @@ export interface OpenStorageOptions {
   /** PEM certificates that connections trust besides the public ones. */
   readonly authorities: readonly string[];
   readonly metrics: Metrics;
+  /** How long an object store may take to begin an answer; the engine's usual time without it. */
+  readonly answerMs?: number;
 }
 
 /** A site's engines, and their connections' end. */
@@ -64,10 +66,11 @@ export async function openLocation(
   try {
     const settings = readS3Settings(engine, parameters);
     const { createS3Driver } = await import("./s3/s3.ts");
-    const { metrics, authorities, configDir } = options;
+    const { metrics, authorities, configDir, answerMs } = options;
     return createS3Driver({
       settings,
       authorities,
+      ...(answerMs !== undefined && { answerMs }),
       events: {
         started: () => metrics.multipartUploadsStarted.labels().inc(),
         completed: () => metrics.multipartUploadsCompleted.labels().inc(),

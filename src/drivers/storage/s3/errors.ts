@@ -41,6 +41,10 @@ export function refusalWords(
     case "ExpiredToken":
     case "InvalidToken":
       return `${host} says that the session token is no longer valid`;
+    case "SlowDown":
+    case "Throttling":
+    case "TooManyRequests":
+      return `${host} asks to be used more slowly (${status} ${code}): it is overloaded, or limits this user`;
     case "QuotaExceeded":
       return `the quota at ${host} is used up`;
     case "AccessDenied":
@@ -86,6 +90,8 @@ export function connectionWords(host: string, error: unknown): string {
     case "UND_ERR_BODY_TIMEOUT":
     case "TIMEOUT":
       return `${host} took the request and does not answer in time`;
+    case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
+      return `answers of ${host} end too early: it, or something on the way, breaks them off`;
     case "ECONNRESET":
     case "UND_ERR_SOCKET":
     case "EPIPE":
