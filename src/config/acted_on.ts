@@ -215,6 +215,7 @@ export const AVAILABLE_STORAGE_ENGINES: ReadonlySet<string> = new Set([
   "RHOCSStorage",
   "IBMCloudStorage",
   "GoogleCloudStorage",
+  "AzureStorage",
 ]);
 
 /** Values of AUTHENTICATION_TYPE that work today. */

@@ -60,23 +60,38 @@ export async function openLocation(
   if (entry === undefined) throw new Error(`${key}: there is no such location`);
   const [engine, parameters] = entry;
   if (engine === "LocalStorage") return createFilesystemDriver({ root: String(parameters.storage_path) });
+  const { metrics, authorities, configDir, answerMs } = options;
+  const common = {
+    authorities,
+    ...(answerMs !== undefined && { answerMs }),
+    events: {
+      started: () => metrics.multipartUploadsStarted.labels().inc(),
+      completed: () => metrics.multipartUploadsCompleted.labels().inc(),
+    },
+  };
   // Not held in memory by a node that stores on its own disk.
+  if (engine === "AzureStorage") {
+    return await named(key, async () => {
+      const { readAzureSettings } = await import("./azure/settings.ts");
+      const settings = readAzureSettings(parameters);
+      const { createAzureDriver } = await import("./azure/azure.ts");
+      return createAzureDriver({ ...common, settings });
+    });
+  }
   const { readS3Settings, S3_ENGINES } = await import("./s3/settings.ts");
   if (!S3_ENGINES.has(engine)) throw new Error(`${key}: engine ${engine} is not available in this version`);
-  try {
+  return await named(key, async () => {
     const settings = readS3Settings(engine, parameters);
     const { createS3Driver } = await import("./s3/s3.ts");
-    const { metrics, authorities, configDir, answerMs } = options;
-    return createS3Driver({
-      settings,
-      authorities,
-      ...(answerMs !== undefined && { answerMs }),
-      events: {
-        started: () => metrics.multipartUploadsStarted.labels().inc(),
-        completed: () => metrics.multipartUploadsCompleted.labels().inc(),
-      },
-      cloudFrontKey: settings.cloudFront && await readKey(configDir, settings.cloudFront.keyFile),
-    });
+    const cloudFrontKey = settings.cloudFront && await readKey(configDir, settings.cloudFront.keyFile);
+    return createS3Driver({ ...common, settings, cloudFrontKey });
+  });
+}
+
+/** What goes wrong is said to be at `key`. */
+async function named<T>(key: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
   } catch (error) {
     throw new Error(`${key}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }

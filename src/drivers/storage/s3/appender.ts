@@ -12,7 +12,7 @@ import {
   uploadPart,
 } from "./multipart.ts";
 import { getObject, headObject, putObject, removeObject } from "./objects.ts";
-import type { PartPool } from "./part_pool.ts";
+import type { PartPool } from "../part_pool.ts";
 import { type UploadState, writeState } from "./upload_state.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

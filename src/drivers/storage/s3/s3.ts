@@ -9,7 +9,7 @@ import { CredentialStore } from "./credentials.ts";
 import { abortMultipart, copyObject, listMultiparts, type UploadEvents } from "./multipart.ts";
 import { streamObject } from "./object_stream.ts";
 import { headObject, listObjects, putObject, removeObject } from "./objects.ts";
-import { PartPool } from "./part_pool.ts";
+import { poolFor } from "../part_pool.ts";
 import type { S3Settings } from "./settings.ts";
 import { createTransport } from "./transport.ts";
 import { parse, readState } from "./upload_state.ts";
@@ -26,17 +26,7 @@ export interface S3Options {
   readonly now?: () => number;
   /** How long the store may take to begin an answer. */
   readonly answerMs?: number;
-  /** Memory for parts, in bytes. */
-  readonly memoryBytes?: number;
 }
-
-/** For all threads of a node together: what is left of 500 MB when the rest of the appliance has its share. */
-const MEMORY_BYTES = 64 << 20;
-/** Many slow senders, each with a part that fills for minutes, may take so much more: else nobody else could push. */
-const SLOW_FACTOR = 4;
-const PATIENCE_MS = 3_000;
-/** How long an upload may wait for others to end. */
-const WAIT_MS = 60_000;
 
 /** A driver whose connections end when `close` is called. */
 export interface S3Driver extends StorageDriver {
@@ -52,16 +42,7 @@ export function createS3Driver(options: S3Options): S3Driver {
   const transport = createTransport(options.authorities, options.lookup);
   const credentials = new CredentialStore(settings.credentials, transport, now);
   const client = new S3Client(settings, transport, credentials, now, options.answerMs);
-  const threads = Math.min(4, navigator.hardwareConcurrency);
-  const memoryBytes = options.memoryBytes ?? MEMORY_BYTES / threads;
-  const most = Math.max(2, Math.floor(memoryBytes / settings.partBytes));
-  const pool = new PartPool({
-    partBytes: settings.partBytes,
-    most,
-    mostSlow: SLOW_FACTOR * most,
-    patienceMs: PATIENCE_MS,
-    waitMs: WAIT_MS,
-  });
+  const pool = poolFor(settings.partBytes);
   const signCloudFront = settings.cloudFront !== undefined && options.cloudFrontKey !== undefined
     ? createCloudFrontSigner(settings.cloudFront, options.cloudFrontKey)
     : undefined;

@@ -1,3 +1,4 @@
+import { flagOf, needed, type Parameters, sizeOf, textOf } from "../parameters.ts";
 import type { CredentialSource } from "./credentials.ts";
 
 const MIB = 1 << 20;
@@ -30,8 +31,6 @@ export interface CloudFrontSettings {
   /** Namespaces that have a domain of their own. */
   readonly domainOf: Readonly<Record<string, string>>;
 }
-
-type Parameters = Readonly<Record<string, unknown>>;
 
 /** Engines that speak S3. */
 export const S3_ENGINES: ReadonlySet<string> = new Set([
@@ -161,16 +160,6 @@ function partBytesOf(parameters: Parameters): number {
   return Math.max(LEAST_PART_BYTES, Math.min(least, most));
 }
 
-function sizeOf(parameters: Parameters, name: string, unitBytes: number): number | undefined {
-  const value = parameters[name];
-  if (value === undefined || value === null) return undefined;
-  const size = Number(value) * unitBytes;
-  if (!(size > 0 && size <= 5 * 1024 * MIB)) {
-    throw new Error(`${name} must be a number above 0, 5 GiB at most`);
-  }
-  return Math.floor(size);
-}
-
 function encryptionOf(parameters: Parameters, isUsual: boolean): Record<string, string> {
   const method = textOf(parameters, "server_side_encryption") ?? (isUsual ? "AES256" : undefined);
   if (method === undefined || method === "none") return {};
@@ -198,23 +187,4 @@ function cloudFrontOf(parameters: Parameters): CloudFrontSettings | undefined {
     keyFile,
     domainOf,
   };
-}
-
-function textOf(parameters: Parameters, name: string): string | undefined {
-  const value = parameters[name];
-  if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value === "object") throw new Error(`${name} must be text`);
-  return String(value);
-}
-
-function needed(parameters: Parameters, name: string): string {
-  const value = textOf(parameters, name);
-  if (value === undefined) throw new Error(`${name} is required`);
-  return value;
-}
-
-function flagOf(parameters: Parameters, name: string, fallback: boolean): boolean {
-  const value = parameters[name];
-  if (value === undefined || value === null) return fallback;
-  return value === true || /^(true|yes|1)$/i.test(String(value));
 }

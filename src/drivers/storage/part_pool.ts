@@ -1,5 +1,12 @@
-import { AppError } from "../../../lib/errors.ts";
+import { AppError } from "../../lib/errors.ts";
 
+/** For all threads of a node together: what is left of 500 MB when the rest of the appliance has its share. */
+const MEMORY_BYTES = 64 << 20;
+/** Many slow senders, each with a part that fills for minutes, may take so much more: else nobody else could push. */
+const SLOW_FACTOR = 4;
+const PATIENCE_MS = 3_000;
+/** How long an upload may wait for others to end. */
+const WAIT_MS = 60_000;
 /** Memory is given back after so long without an upload. */
 const IDLE_MS = 10_000;
 
@@ -92,4 +99,12 @@ export class PartPool {
     // Fresh memory costs nothing until it is written to: a slow sender holds what it has sent.
     return this.#free.pop() ?? new Uint8Array(this.partBytes);
   }
+}
+
+/** Memory for one engine of one thread. */
+export function poolFor(partBytes: number): PartPool {
+  const threads = Math.min(4, navigator.hardwareConcurrency);
+  const most = Math.max(2, Math.floor(MEMORY_BYTES / threads / partBytes));
+  const mostSlow = SLOW_FACTOR * most;
+  return new PartPool({ partBytes, most, mostSlow, patienceMs: PATIENCE_MS, waitMs: WAIT_MS });
 }

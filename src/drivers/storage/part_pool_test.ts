@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { AppError } from "../../../lib/errors.ts";
+import { AppError } from "../../lib/errors.ts";
 import { PartPool } from "./part_pool.ts";
 
 const never = new AbortController().signal;
