@@ -34,7 +34,13 @@ export interface Settings {
 /** Opens a pool and a storage engine of this thread's own. `close` ends the pool's connections. */
 export async function composeDeps(
   settings: Settings,
-  { poolSize, name, idleSeconds }: { poolSize: number; name: string; idleSeconds?: number },
+  { poolSize, name, idleSeconds, write }: {
+    poolSize: number;
+    name: string;
+    idleSeconds?: number;
+    /** Takes log lines; stdout without it. */
+    write?: (line: string) => void;
+  },
 ): Promise<{ deps: Deps; close(): Promise<void> }> {
   const { config, place } = settings;
   const authorities = await readExtraAuthorities(place.configDir);
@@ -47,7 +53,7 @@ export async function composeDeps(
   const traced = isTracing();
   const metrics = createMetrics();
   const storage = await openStorage(config, { configDir: place.configDir, authorities, metrics });
-  const log = createLogger(settings.logging).with({ thread: name });
+  const log = createLogger({ ...settings.logging, ...(write && { write }) }).with({ thread: name });
   const actions = new ActionBuffer({
     write: (entries) => storeActions({ sql: pool, now: Date.now }, entries),
     log,

@@ -144,6 +144,9 @@ export async function openDeps(flags: {
   const place = resolvePlace(flags);
   const env = Deno.env.toObject();
   const logging = { format: "text", level: "error" } as const;
+  // Stdout is the command's answer.
+  const write = (line: string) => console.error(line.trimEnd());
+  const pool = { poolSize: 2, name: "command", write };
   if (await ownersWord(place.dataDir, isDataDirLocked(place.dataDir))) {
     const { config, problems } = await loadConfig({
       configDir: place.configDir,
@@ -153,12 +156,12 @@ export async function openDeps(flags: {
     if (problems.length > 0) throw new Error("the configuration has problems: see quaylet check");
     const database = externalDatabase(config) ??
       { shared: false, socketDir: await socketDirOf(place.dataDir) };
-    return await composeDeps({ config, place, logging, database }, { poolSize: 2, name: "command" });
+    return await composeDeps({ config, place, logging, database }, pool);
   }
-  const log = createLogger({ ...logging, write: (line) => console.error(line.trimEnd()) });
+  const log = createLogger({ ...logging, write });
   const node = await openNode({ place, env, log, logging, failed: (reason) => log.error(reason) });
   if (node === undefined) throw new Error("the configuration has problems: see quaylet check");
-  const { deps, close } = await composeDeps(node.settings, { poolSize: 2, name: "command" });
+  const { deps, close } = await composeDeps(node.settings, pool);
   return {
     deps,
     close: async () => {
