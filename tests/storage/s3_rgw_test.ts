@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { reasonOf } from "../../src/domain/content/blob_reading.ts";
+import { S3Client } from "../../src/drivers/storage/s3/client.ts";
+import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
+import { copyObject } from "../../src/drivers/storage/s3/multipart.ts";
+import { createTransport } from "../../src/drivers/storage/s3/transport.ts";
 import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { test } from "../skip.ts";
-import { storageDriverSuite } from "./driver_suite.ts";
+import { readAll, storageDriverSuite } from "./driver_suite.ts";
 import { ACCESS_KEY, DNS_NAME, driverOf, freshBucket, rgw, RGW_NEEDS, ROLE_ARN, SECRET_KEY } from "./rgw.ts";
 
 /** Ways to the same store; the odd ones with the cases that they can make a difference to. */
@@ -53,6 +57,48 @@ test({
         () => other.probe().finally(() => other.close()),
         (error) => /certificate of .* is not trusted.*extra_ca_certs/.test(reasonOf(error)),
       );
+    }
+  },
+});
+
+test({
+  name: "copyObject() of more than one request may copy: by parts inside the store, and every byte is there",
+  needs: RGW_NEEDS,
+  async fn() {
+    const settings = await freshBucket();
+    const driver = driverOf(settings);
+    const transport = createTransport([]);
+    const client = new S3Client(
+      settings,
+      transport,
+      new CredentialStore(settings.credentials, transport, Date.now),
+      Date.now,
+    );
+    const counted = { started: 0, completed: 0 };
+    const events = { started: () => void counted.started++, completed: () => void counted.completed++ };
+    const MIB = 1 << 20;
+    const data = new Uint8Array(17 * MIB + 3).map((_, i) => (i * 31 + (i >> 12)) & 255);
+    try {
+      await driver.write(
+        "uploads/large",
+        (async function* () {
+          yield await Promise.resolve(data);
+        })(),
+      );
+      const copy = { from: "uploads/large", to: "sha256/copy", sizeBytes: data.length };
+      await copyObject(client, copy, events, { wholeBytes: 16 * MIB, partBytes: 5 * MIB });
+      assert.deepEqual(counted, { started: 1, completed: 1 });
+      assert.deepEqual(await readAll(await driver.read("sha256/copy")), data);
+      await copyObject(client, copy, events, { wholeBytes: 18 * MIB, partBytes: 5 * MIB });
+      assert.equal(counted.started, 1, "in one request");
+      // A source that is gone in the middle leaves nothing behind.
+      const gone = { ...copy, from: "uploads/gone", to: "sha256/other" };
+      await assert.rejects(() => copyObject(client, gone, events, { wholeBytes: 1, partBytes: 5 * MIB }));
+      assert.equal(await driver.stat("sha256/other"), undefined);
+      assert.deepEqual(await Array.fromAsync(driver.listUnfinished!()), []);
+    } finally {
+      await driver.close();
+      await transport.close();
     }
   },
 });

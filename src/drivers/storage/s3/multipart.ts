@@ -6,10 +6,8 @@ import { elementsIn, encodeXml, textIn } from "./xml.ts";
 
 /** S3's limits. */
 export const MOST_PARTS = 10_000;
-/** The largest object that one request may copy. */
-export const MOST_COPY_BYTES = 5 * 1024 ** 3;
-/** Part of a copy of a larger one. */
-const COPY_PART_BYTES = 1024 ** 3;
+/** The largest object that one request may copy, and the parts of a copy of a larger one. */
+export const COPY_LIMITS = { wholeBytes: 5 * 1024 ** 3, partBytes: 1024 ** 3 };
 const COPIES_AT_ONCE = 4;
 /** A store may copy and assemble for as long as this, when nothing else is wrong. */
 const ASSEMBLY_MS = 15 * 60_000;
@@ -106,11 +104,12 @@ export async function copyObject(
   client: S3Client,
   { from, to, sizeBytes }: { from: string; to: string; sizeBytes: number },
   events: UploadEvents,
+  { wholeBytes, partBytes } = COPY_LIMITS,
 ): Promise<void> {
   const source = `/${client.settings.bucket}/${client.fullKey(from)}`.split("/").map(encodeURIComponent).join(
     "/",
   );
-  if (sizeBytes <= MOST_COPY_BYTES) {
+  if (sizeBytes <= wholeBytes) {
     const { text } = await client.sendForText({
       method: "PUT",
       key: to,
@@ -124,9 +123,9 @@ export async function copyObject(
     const parts: PartTag[] = [];
     let next = 0;
     const lane = async () => {
-      for (let at = next++; at * COPY_PART_BYTES < sizeBytes; at = next++) {
-        const start = at * COPY_PART_BYTES;
-        const end = Math.min(sizeBytes, start + COPY_PART_BYTES) - 1;
+      for (let at = next++; at * partBytes < sizeBytes; at = next++) {
+        const start = at * partBytes;
+        const end = Math.min(sizeBytes, start + partBytes) - 1;
         parts[at] = await copyPart(client, { to, uploadId, number: at + 1, source, start, end });
       }
     };
