@@ -28,6 +28,8 @@ export class HttpThreads<Settings> {
 
   /** Resolves once every thread accepts connections. @throws {Error} what the first failing thread said */
   static async start<Settings>(options: ThreadsOptions<Settings>): Promise<HttpThreads<Settings>> {
+    // Read once, at the first connection of the program: without it Deno copies each piece of a body before sending it.
+    Deno.env.set("DENO_USE_WRITEV", "1");
     const threads = new HttpThreads(options);
     await Promise.all(threads.#threads.map((_, index) => threads.#startThread(index)));
     return threads;

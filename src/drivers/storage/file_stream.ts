@@ -2,14 +2,14 @@ import { asStorageError } from "./io_errors.ts";
 import { AppError } from "../../lib/errors.ts";
 
 /** One read: `Deno.FsFile.readable` takes 64 KiB at a time and reaches half of this speed. */
-const READ_BYTES = 1 << 20;
+const READ_BYTES = 1 << 21;
 /** One read while many downloads are open, so that a crowd of slow clients cannot take all memory. */
 const CROWDED_READ_BYTES = 1 << 17;
 const CROWD = 32;
 /** What the server takes at a time. Smaller pieces of a large read let it write while the next read is under way. */
 const PIECE_BYTES = 1 << 18;
 /** The next read starts when fewer pieces than this are waiting. */
-const PIECES_AHEAD = 2;
+const PIECES_AHEAD = 4;
 
 /** Downloads that are open in one engine. */
 export interface OpenStreams {
