@@ -10,6 +10,8 @@ export interface UploadBody {
   readonly stream: ReadableStream<Uint8Array> | null;
   /** What `Content-Length` or `Content-Range` promises. */
   readonly lengthBytes: number | undefined;
+  /** It comes without `Content-Length`, piece by piece (RFC 9112 §7.1). */
+  readonly isChunked?: boolean;
 }
 
 /** The sender failed, not storage: what arrived before is good and may be kept. */
@@ -40,7 +42,7 @@ export interface BodySink {
  */
 export async function receiveBody(body: UploadBody, sink: BodySink): Promise<number> {
   if (body.stream === null) return 0;
-  const reader = openReader(body.stream);
+  const reader = openReader(body.stream, body.isChunked ?? false);
   const writer = sink.appender.collects ? undefined : new BufferedWriter(sink.appender, sink.buffers);
   let receivedBytes = 0;
   let seenBytes = 0;
@@ -96,10 +98,11 @@ interface BodyReader {
 
 /**
  * Reads into one piece of memory over and over where the stream can do that, as a request's body can: a new one each time would
- * be garbage that piles up faster than it is collected, a hundred megabytes of it under many uploads.
+ * be garbage that piles up faster than it is collected, a hundred megabytes of it under many uploads. Not for chunked bodies,
+ * which podman sends: read like that, Deno 2.9.6 moves all that waits with each read (13 MB/s instead of 400).
  */
-function openReader(stream: ReadableStream<Uint8Array>): BodyReader {
-  const byob = byobReader(stream);
+function openReader(stream: ReadableStream<Uint8Array>, isChunked: boolean): BodyReader {
+  const byob = isChunked ? undefined : byobReader(stream);
   if (byob === undefined) {
     const reader = stream.getReader();
     return { read: async () => (await reader.read()).value, cancel: () => reader.cancel() };

@@ -72,8 +72,7 @@ async function handleStart(
   const digest = query.get("digest");
   if (digest !== null) {
     const wanted = parseDigest(digest);
-    const { stream, lengthBytes } = chunkOf(request.raw);
-    await pushBlob(deps, repositoryId, wanted, { stream, lengthBytes });
+    await pushBlob(deps, repositoryId, wanted, chunkOf(request.raw));
     return created(name, wanted);
   }
   const mount = query.get("mount");
@@ -147,14 +146,19 @@ function chunkOf(raw: Request): UploadChunk {
   const rangeHeader = raw.headers.get("content-range");
   // docker's and podman's clients send one with an empty body at the end of an upload: it says nothing then.
   if (rangeHeader === null || length === 0) {
-    return { stream: raw.body, lengthBytes: length, start: undefined };
+    return { stream: raw.body, lengthBytes: length, isChunked: length === undefined, start: undefined };
   }
   const range = parseContentRange(rangeHeader);
   if (!range) throw new AppError("upload_invalid", "Content-Range is to be <first byte>-<last byte>");
   if (length !== undefined && length !== range.lengthBytes) {
     throw new AppError("size_invalid", "Content-Length and Content-Range differ");
   }
-  return { stream: raw.body, lengthBytes: range.lengthBytes, start: range.start };
+  return {
+    stream: raw.body,
+    lengthBytes: range.lengthBytes,
+    isChunked: length === undefined,
+    start: range.start,
+  };
 }
 
 /** 416 that tells the client where to go on. */
