@@ -1,7 +1,8 @@
 import type { Deps } from "../domain/deps.ts";
 import { mirrorOf } from "../domain/mirroring/mirrors.ts";
 import { type Mirror, type RunOutcome, SYNC_STATUS } from "../domain/mirroring/model.ts";
-import { type RunLimits, unlimited } from "../domain/mirroring/limits.ts";
+import type { MirrorLimits, RunLimits } from "../domain/mirroring/limits.ts";
+import { MirrorPacing, type PacedLimits } from "../domain/mirroring/pacing.ts";
 import { RunProgress } from "../domain/mirroring/progress.ts";
 import { releaseOf } from "../domain/mirroring/release.ts";
 import { RunEnded, runMirror } from "../domain/mirroring/run.ts";
@@ -15,6 +16,7 @@ import {
   selectMirrorById,
   upsertMirrorProgress,
 } from "../drivers/database/queries/mirror.ts";
+import { deleteOldMirrorTraffic } from "../drivers/database/queries/mirror_traffic.ts";
 
 /** A worker that is silent for so long has died: its mirrors are taken over. */
 export const MIRROR_LEASE_MS = 60_000;
@@ -22,9 +24,11 @@ const RENEW_MS = 15_000;
 /** How often is asked for runs that somebody wants now, for cancelled ones, and progress is written. */
 const BEAT_MS = 1_000;
 const RELEASE_ATTEMPTS = 20;
+/** How often old days of what mirrors took are forgotten. */
+const FORGET_MS = 24 * 3600_000;
 
 export interface MirrorWorkerOptions {
-  /** What the mirror may take of its link. */
+  /** What the mirror may take of its link, instead of what is stored with it and with its upstream. */
   readonly limitsOf?: (mirror: Mirror) => RunLimits;
 }
 
@@ -33,6 +37,9 @@ interface Running {
   readonly transactionId: string;
   readonly stop: AbortController;
   readonly progress: RunProgress;
+  readonly paced: PacedLimits;
+  /** As {@link paced} has them. */
+  limitsJson: string | undefined;
   renewedMs: number;
   ended: Promise<void>;
 }
@@ -54,6 +61,7 @@ export function startMirrorWorker(deps: Deps, options: MirrorWorkerOptions = {})
 
 class MirrorWorker {
   readonly #running = new Map<number, Running>();
+  readonly #pacing: MirrorPacing;
   readonly #buffers = createUploadWorkspace().buffers;
   /** Mirrors whose run has just failed, and until when they are left alone: Quay tries them again in its next round. */
   readonly #resting = new Map<number, number>();
@@ -61,9 +69,12 @@ class MirrorWorker {
   /** A slot became free meanwhile. */
   #again = false;
   #scheduledMs = 0;
+  #forgotMs = 0;
   #stopping = false;
 
-  constructor(readonly deps: Deps, readonly options: MirrorWorkerOptions) {}
+  constructor(readonly deps: Deps, readonly options: MirrorWorkerOptions) {
+    this.#pacing = new MirrorPacing(deps, deps.config.REPO_MIRROR_UPSTREAM_LIMITS);
+  }
 
   beat(): void {
     if (this.#beating !== undefined) {
@@ -90,6 +101,10 @@ class MirrorWorker {
   async #beat(): Promise<void> {
     await this.#watch();
     await this.#claimAll();
+    const { sql, config, now } = this.deps;
+    if (config.REGISTRY_STATE === "readonly" || now() - this.#forgotMs < FORGET_MS) return;
+    await deleteOldMirrorTraffic(sql, now());
+    this.#forgotMs = now();
   }
 
   /** Ends what was cancelled or lost; renews the other leases; writes down how far each is. */
@@ -103,6 +118,10 @@ class MirrorWorker {
         if (now() - running.renewedMs >= RENEW_MS) {
           await renewMirrorLease(sql, { id, transactionId: running.transactionId }, now() + MIRROR_LEASE_MS);
           running.renewedMs = now();
+        }
+        if (claim.limitsJson !== running.limitsJson) {
+          running.limitsJson = claim.limitsJson;
+          running.paced.change(JSON.parse(claim.limitsJson) as MirrorLimits);
         }
         await this.#writeProgress(running);
       } else if (!running.stop.signal.aborted) {
@@ -139,8 +158,11 @@ class MirrorWorker {
   async #start(id: number, transactionId: string): Promise<void> {
     const row = await selectMirrorById(this.deps.sql, id);
     if (row === undefined) return; // deleted a moment ago
+    const mirror = mirrorOf(row);
     const running: Running = {
-      mirror: mirrorOf(row),
+      mirror,
+      paced: this.#pacing.limitsOf(mirror),
+      limitsJson: undefined,
       transactionId,
       stop: new AbortController(),
       progress: new RunProgress(this.deps.now),
@@ -166,7 +188,7 @@ class MirrorWorker {
     let outcome: RunOutcome = { kind: "given_up" };
     try {
       outcome = await runMirror({ ...deps, buffers: this.#buffers }, mirror, {
-        limits: (options.limitsOf ?? (({ limits }) => unlimited(limits)))(mirror),
+        limits: options.limitsOf?.(mirror) ?? running.paced,
         report: (event) => {
           progress.report(event);
           if (event.kind === "fetched") deps.metrics.mirroredBytes.labels().inc(event.bytes);
@@ -174,6 +196,7 @@ class MirrorWorker {
         signal: stop.signal,
       });
     } finally {
+      await running.paced.close();
       await this.#release(running, outcome);
       await this.#writeProgress(running, outcome);
       this.#measure(running, outcome, deps.now() - startedMs);

@@ -49,7 +49,8 @@ export async function pushUntilBroken(
     for (let i = random.between(2, 4); i > 0; i--) {
       const bytes = random.bytes(random.size(10_000, 5_000_000));
       const [digest, size] = [digestOf(bytes), bytes.length];
-      ledger.blobs.set(digest, { size, acknowledged: false });
+      // The same bytes may have been drawn before: what was acknowledged stays so.
+      ledger.blobs.set(digest, { size, acknowledged: ledger.blobs.get(digest)?.acknowledged ?? false });
       ledger.recent.add(digest);
       const answer = random.next() < 0.5
         ? await client.pushWhole(bytes, digest)
@@ -63,7 +64,8 @@ export async function pushUntilBroken(
     // Tags of every other image move.
     const tag = round % 2 === 0 ? `moving-${random.seed % 4}` : `fixed-${digest.slice(7, 23)}`;
     const before = ledger.tags.get(tag)?.acknowledged;
-    ledger.manifests.set(digest, { bytes: manifest, acknowledged: false });
+    const known = ledger.manifests.get(digest)?.acknowledged ?? false;
+    ledger.manifests.set(digest, { bytes: manifest, acknowledged: known });
     ledger.recent.add(digest);
     ledger.tags.set(tag, { acknowledged: before, asked: digest });
     if (!accepted(await client.putManifest(tag, manifest))) return;

@@ -122,7 +122,7 @@ Deno.test("a pipeline's way to a pull: its platform's identity token, trusted th
     await api("POST", "/repository", repository);
     await api("PUT", "/repository/faults/app/permissions/user/faults+ci", { role: "read" });
     const nowS = Math.floor(Date.now() / 1000);
-    const identity = await issuer.sign({ iss: issuer.url, sub: "job", iat: nowS, exp: nowS + 60 });
+    const identity = await issuer.sign({ iss: issuer.url, sub: "job", iat: nowS, exp: nowS + 600 });
     const asRobot = (password: string) => ({ Authorization: `Basic ${btoa(`faults+ci:${password}`)}` });
     const exchanged = await fetch(`${appliance.httpUrl}/oauth2/federation/robot/token`, {
       headers: asRobot(identity),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { parseWindow } from "../../lib/daily_windows.ts";
 import { flag, optionalText, texts, whole } from "../field.ts";
 
 const autoprunePolicy = z.discriminatedUnion("method", [
@@ -8,6 +9,23 @@ const autoprunePolicy = z.discriminatedUnion("method", [
     value: z.string().regex(/^[0-9]+[smdwy]$/, "must be a whole number and one of s, m, d, w, y"),
   }),
 ]);
+
+/** What all mirrors of one upstream may take; the same fields as `limits` of a mirror. */
+const linkLimits = z.strictObject({
+  bytes_per_second: z.int().min(1).optional(),
+  concurrency: z.int().min(1).max(64).optional(),
+  windows: z.array(
+    z.string().superRefine((text, context) => {
+      try {
+        parseWindow(text);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+      }
+    }),
+  ).optional(),
+  daily_bytes: z.int().min(1).optional(),
+  monthly_bytes: z.int().min(1).optional(),
+});
 
 /** Mirroring, proxy cache, quotas and auto-pruning. */
 export const mirrorQuotaKeys = {
@@ -30,6 +48,11 @@ export const mirrorQuotaKeys = {
   REPO_MIRROR_MAX_MANIFEST_ENTRIES: whole(1000, "manifests", "Most entries of such an index.", {
     since: "3.17",
     min: 1,
+  }),
+  REPO_MIRROR_UPSTREAM_LIMITS: z.record(z.string(), linkLimits).default({}).meta({
+    kind: "object",
+    description:
+      "Quaylet's own. By registry (host[:port] as references name it): what all its mirrors may take together; bytes_per_second and concurrency of a node, daily_bytes and monthly_bytes of all nodes, windows such as 02:00-05:00 Europe/Berlin.",
   }),
   FEATURE_ORG_MIRROR: flag(false, "Organizations may mirror others.", { since: "3.17" }),
   ORG_MIRROR_INTERVAL: whole(30, "s", "How often due ones are looked for.", { since: "3.17", min: 1 }),

@@ -8,12 +8,12 @@ import { readImageConfig } from "../content/image_config.ts";
 import { putManifest } from "../content/manifests.ts";
 import { fetchBlob, type FetchDeps, HOLD_SECONDS, isInStorage, type WantedBlob } from "./blob_fetch.ts";
 import { type Closure, collectClosure } from "./closure.ts";
-import type { RunLimits } from "./limits.ts";
+import type { Gate, RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
 import { localManifests } from "./plan.ts";
 import type { ReportProgress } from "./progress.ts";
 import { wantsPlatform } from "./rules.ts";
-import { forEachLimited, type Turnstile } from "./waiting.ts";
+import { forEachLimited } from "./waiting.ts";
 
 export type CopyDeps = FetchDeps & Pick<Deps, "changes" | "now" | "log">;
 
@@ -25,7 +25,7 @@ export interface CopyContext {
   readonly referrersApi: { supported: boolean | undefined };
   readonly limits: RunLimits;
   /** Lets `limits.concurrency` blobs of the whole run through at once. */
-  readonly turnstile: Turnstile;
+  readonly turnstile: Gate;
   readonly report: ReportProgress;
   readonly signal: AbortSignal;
 }

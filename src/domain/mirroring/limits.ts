@@ -11,13 +11,40 @@ export interface MirrorLimits {
   readonly monthlyBytes?: number;
 }
 
+/** {@link MirrorLimits} as `config.yaml` and the API spell them. */
+export interface SpelledLimits {
+  readonly bytes_per_second?: number | undefined;
+  readonly concurrency?: number | undefined;
+  readonly windows?: readonly string[] | undefined;
+  readonly daily_bytes?: number | undefined;
+  readonly monthly_bytes?: number | undefined;
+}
+
+export function limitsFrom(spelled: SpelledLimits): MirrorLimits {
+  const { bytes_per_second, concurrency, windows, daily_bytes, monthly_bytes } = spelled;
+  return {
+    ...(bytes_per_second !== undefined && { bytesPerSecond: bytes_per_second }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(windows !== undefined && { windows }),
+    ...(daily_bytes !== undefined && { dailyBytes: daily_bytes }),
+    ...(monthly_bytes !== undefined && { monthlyBytes: monthly_bytes }),
+  };
+}
+
 /** Blobs fetched at once when the mirror says nothing. */
 export const DEFAULT_CONCURRENCY = 6;
+
+/** Where work waits for its turn. */
+export interface Gate {
+  run<T>(work: () => Promise<T>): Promise<T>;
+}
 
 /** One run's view of its limits. They may change while it runs: each question is answered by the limits of that moment. */
 export interface RunLimits {
   /** Blobs to fetch at once from now on. */
   readonly concurrency: number;
+  /** Lets so many through, those of the upstream as a whole included. The run makes its own when there is none. */
+  readonly turnstile?: Gate;
   /**
    * Asked before an image is begun. Resolves when it may be.
    * @throws {MirrorPaused}

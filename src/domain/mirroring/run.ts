@@ -79,7 +79,7 @@ class MirrorRun {
       upstream,
       referrersApi: { supported: undefined },
       limits: hooks.limits,
-      turnstile: new Turnstile(() => hooks.limits.concurrency),
+      turnstile: hooks.limits.turnstile ?? new Turnstile(() => hooks.limits.concurrency),
       report: hooks.report,
       signal: hooks.signal,
     };

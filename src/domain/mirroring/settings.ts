@@ -7,7 +7,7 @@ import type { MirrorLimits } from "./limits.ts";
 import type { MirrorProxy } from "./model.ts";
 import type { MirrorRules } from "./rules.ts";
 import { checkRange } from "./versions.ts";
-import { parseWindow } from "./windows.ts";
+import { parseWindow } from "../../lib/daily_windows.ts";
 
 export type OptionalRules = Omit<MirrorRules, "globs">;
 

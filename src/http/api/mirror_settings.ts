@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { NewMirrorSettings } from "../../domain/mirroring/administration.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { usernameOf } from "../../domain/mirroring/inspection.ts";
-import type { MirrorLimits } from "../../domain/mirroring/limits.ts";
+import { limitsFrom, type MirrorLimits } from "../../domain/mirroring/limits.ts";
 import type { Mirror } from "../../domain/mirroring/model.ts";
 import { type MirrorChange, mirrorDate, type OptionalRules } from "../../domain/mirroring/settings.ts";
 import { statusName } from "./mirror_progress.ts";
@@ -60,8 +60,8 @@ const limits = z.object({
   monthly_bytes: z.int().min(1).optional().meta({ description: "Bytes of layers in a month (UTC)." }),
 }).meta({
   description:
-    "Quaylet's own: what the mirror may take of its link. Set as a whole. Of these only concurrency acts so far; the others are " +
-    "stored.",
+    "Quaylet's own: what the mirror may take of its link. Set as a whole; acts within seconds, also on a run that is under way. " +
+    "Outside its windows, and when a budget is used up, a run pauses and goes on later where it was.",
 });
 
 const optional = {
@@ -151,7 +151,7 @@ export function changeOf(body: z.infer<typeof changedMirrorSchema>): MirrorChang
     timeoutS: body.skopeo_timeout_interval,
     architectures: body.architecture_filter === null ? [] : body.architecture_filter,
     rules: body.rules as OptionalRules | undefined,
-    limits: body.limits && limitsOf(body.limits),
+    limits: body.limits && limitsFrom(body.limits),
   };
 }
 
@@ -189,17 +189,6 @@ export function mirrorView(deps: Pick<Deps, "secrets">, mirror: Mirror): z.infer
     architecture_filter: [...architectures],
     rules: rules as z.infer<typeof mirrorSchema>["rules"],
     limits: limitsView(mirror.limits),
-  };
-}
-
-function limitsOf(body: z.infer<typeof limits>): MirrorLimits {
-  const { bytes_per_second, concurrency, windows, daily_bytes, monthly_bytes } = body;
-  return {
-    ...(bytes_per_second !== undefined && { bytesPerSecond: bytes_per_second }),
-    ...(concurrency !== undefined && { concurrency }),
-    ...(windows !== undefined && { windows }),
-    ...(daily_bytes !== undefined && { dailyBytes: daily_bytes }),
-    ...(monthly_bytes !== undefined && { monthlyBytes: monthly_bytes }),
   };
 }
 

@@ -21,6 +21,7 @@ import mirrors from "./0020_mirrors.sql" with { type: "text" };
 import blobFetches from "./0021_blob_fetches.sql" with { type: "text" };
 import blobClaims from "./0022_blob_claims.sql" with { type: "text" };
 import scrub from "./0023_scrub.sql" with { type: "text" };
+import mirrorTraffic from "./0024_mirror_traffic.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -47,4 +48,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0021_blob_fetches", text: blobFetches },
   { name: "0022_blob_claims", text: blobClaims },
   { name: "0023_scrub", text: scrub },
+  { name: "0024_mirror_traffic", text: mirrorTraffic },
 ];

@@ -219,11 +219,12 @@ export interface ClaimState {
   readonly id: number;
   readonly status: number;
   readonly transactionId: string | null;
+  readonly limitsJson: string;
 }
 
 export async function selectClaims(sql: Sql, ids: readonly number[]): Promise<ClaimState[]> {
   return await sql<ClaimState[]>`
-    select id, sync_status as status, sync_transaction_id as "transactionId"
+    select id, sync_status as status, sync_transaction_id as "transactionId", limits as "limitsJson"
     from repomirrorconfig where id = any(${ids as number[]}::integer[])`;
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isOpen, nextOpeningMs, parseWindow } from "./windows.ts";
+import { isOpen, nextOpeningMs, parseWindow } from "./daily_windows.ts";
 
 const at = (text: string) => Date.parse(text);
 const windows = (...texts: string[]) => texts.map(parseWindow);

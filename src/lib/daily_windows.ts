@@ -1,5 +1,5 @@
 /** Daily windows in which a mirror may use its link, on the clock of the place where the link is. */
-import { AppError } from "../../lib/errors.ts";
+import { AppError } from "./errors.ts";
 
 /** `02:00-05:00 Europe/Berlin`, read. */
 export interface Window {

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { Allowance, type Clock } from "./allowance.ts";
+import { MirrorPaused } from "./limits.ts";
+
+/** Time that passes only where somebody waits. */
+class Time implements Clock {
+  nowMs = Date.parse("2026-11-26T12:00:00Z");
+  readonly pauses: number[] = [];
+  /** Called with the number of the pause that has just been made. */
+  onPause: (count: number) => void = () => {};
+
+  readonly now = () => this.nowMs;
+  readonly monotonicMs = () => this.nowMs;
+  pause(ms: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.nowMs += ms;
+    this.pauses.push(ms);
+    this.onPause(this.pauses.length);
+    return Promise.resolve();
+  }
+}
+
+const { signal } = new AbortController();
+
+function pausedOf(allowance: Allowance): MirrorPaused | undefined {
+  try {
+    allowance.check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof MirrorPaused) return error;
+    throw error;
+  }
+}
+
+Deno.test("a rate holds over pieces of any size, and waits in slices of a second", async () => {
+  const time = new Time();
+  const allowance = new Allowance({ bytesPerSecond: 1000 }, time.now, time);
+  const startedMs = time.nowMs;
+  for (const bytes of [10, 500, 2490, 7000]) {
+    allowance.took(bytes);
+    await allowance.wait(signal);
+  }
+  assert.equal(time.nowMs - startedMs, 10_000);
+  assert.ok(time.pauses.every((ms) => ms <= 1000));
+});
+
+Deno.test("nobody saves up while idle", async () => {
+  const time = new Time();
+  const allowance = new Allowance({ bytesPerSecond: 1000 }, time.now, time);
+  time.nowMs += 3600_000;
+  const startedMs = time.nowMs;
+  allowance.took(3000);
+  await allowance.wait(signal);
+  assert.equal(time.nowMs - startedMs, 3000);
+});
+
+Deno.test("a rate that is changed acts on a wait that is under way", async () => {
+  const time = new Time();
+  const allowance = new Allowance({ bytesPerSecond: 1 }, time.now, time);
+  const startedMs = time.nowMs;
+  time.onPause = (count) => count === 1 && allowance.change({ bytesPerSecond: 1_000_000 });
+  allowance.took(1_000_001);
+  await allowance.wait(signal);
+  assert.equal(time.nowMs - startedMs, 2000);
+  allowance.took(10_000_000);
+  allowance.change({});
+  await allowance.wait(signal);
+  assert.equal(time.nowMs - startedMs, 2000);
+});
+
+Deno.test("a wait ends at once when the run is stopped", async () => {
+  const allowance = new Allowance({ bytesPerSecond: 1 }, Date.now, new Time());
+  allowance.took(1000);
+  await assert.rejects(allowance.wait(AbortSignal.abort(new Error("stopped"))), /stopped/);
+});
+
+Deno.test("outside its windows it pauses until the next one opens", () => {
+  const time = new Time();
+  const allowance = new Allowance({ windows: ["22:00-23:00", "02:00-05:00 Europe/Berlin"] }, time.now, time);
+  assert.equal(pausedOf(allowance)?.untilMs, Date.parse("2026-11-26T22:00:00Z"));
+  time.nowMs = Date.parse("2026-11-26T22:30:00Z");
+  assert.equal(pausedOf(allowance), undefined);
+  time.nowMs = Date.parse("2026-11-26T23:00:00Z");
+  const paused = pausedOf(allowance);
+  assert.equal(paused?.untilMs, Date.parse("2026-11-27T01:00:00Z"));
+  assert.match(
+    paused?.why ?? "",
+    /window \(22:00-23:00, 02:00-05:00 Europe\/Berlin\), until 2026-11-27T01:00Z/,
+  );
+});
+
+Deno.test("a budget that is used up pauses until the next day or month, inside a window", () => {
+  const time = new Time();
+  const allowance = new Allowance({ dailyBytes: 100, monthlyBytes: 250 }, time.now, time);
+  allowance.took(99);
+  assert.equal(pausedOf(allowance), undefined);
+  allowance.took(1);
+  assert.equal(pausedOf(allowance)?.untilMs, Date.parse("2026-11-27T00:00:00Z"));
+  assert.equal(allowance.takeUnsaved(), 100);
+
+  // What other nodes took counts, and a new day begins at nothing.
+  allowance.loaded({ dayBytes: 120, monthBytes: 240 });
+  assert.notEqual(pausedOf(allowance), undefined);
+  time.nowMs = Date.parse("2026-11-27T00:00:00Z");
+  assert.equal(pausedOf(allowance), undefined);
+  allowance.took(10);
+  const paused = pausedOf(allowance);
+  assert.equal(paused?.untilMs, Date.parse("2026-12-01T00:00:00Z"));
+  assert.match(paused?.why ?? "", /250 bytes that it may fetch in a month/);
+
+  allowance.change({ dailyBytes: 1, windows: ["06:00-07:00"] });
+  assert.equal(pausedOf(allowance)?.untilMs, Date.parse("2026-11-28T06:00:00Z"));
+  time.nowMs = Date.parse("2026-12-01T06:00:00Z");
+  allowance.takeUnsaved();
+  assert.equal(pausedOf(allowance), undefined);
+});

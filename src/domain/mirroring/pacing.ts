@@ -1,0 +1,131 @@
+/** Makes the limits of mirrors and of upstreams act: rates, daily windows, byte budgets, blobs at once. */
+import type { Sql } from "../../drivers/database/postgres.ts";
+import { addMirrorTraffic } from "../../drivers/database/queries/mirror_traffic.ts";
+import type { Deps } from "../deps.ts";
+import { Allowance, type Clock, REAL_CLOCK } from "./allowance.ts";
+import {
+  DEFAULT_CONCURRENCY,
+  type Gate,
+  limitsFrom,
+  type MirrorLimits,
+  type RunLimits,
+  type SpelledLimits,
+} from "./limits.ts";
+import type { Mirror } from "./model.ts";
+import { parseExternalReference } from "./external_reference.ts";
+import { Turnstile } from "./waiting.ts";
+
+/** How often what was taken is written down, and what other nodes took is read. */
+const SAVE_MS = 1_000;
+
+export interface PacedLimits extends RunLimits {
+  readonly turnstile: Gate;
+  /** The mirror's limits from now on, also for what is under way. */
+  change(limits: MirrorLimits): void;
+  /** Writes down what was taken since the last time. */
+  close(): Promise<void>;
+}
+
+type PacingDeps = Pick<Deps, "sql" | "now" | "log"> & { readonly clock?: Clock };
+
+/**
+ * What one mirror or one upstream may take, and took. Rates and numbers of blobs hold for this node; budgets for all nodes,
+ * which count in one table, with the bytes of about a second missing.
+ */
+class Share {
+  readonly allowance: Allowance;
+  readonly turnstile: Turnstile;
+  #savedAtMs = -Infinity;
+  #saving: Promise<void> | undefined;
+
+  constructor(
+    readonly deps: PacingDeps,
+    readonly subject: string,
+    limits: MirrorLimits,
+    concurrency: number,
+  ) {
+    this.allowance = new Allowance(limits, deps.now, deps.clock ?? REAL_CLOCK);
+    this.turnstile = new Turnstile(() => this.allowance.limits.concurrency ?? concurrency);
+  }
+
+  /** @throws {MirrorPaused} */
+  async check(): Promise<void> {
+    const { dailyBytes, monthlyBytes } = this.allowance.limits;
+    if (dailyBytes !== undefined || monthlyBytes !== undefined) await this.save();
+    this.allowance.check();
+  }
+
+  async saveSometimes(): Promise<void> {
+    if (this.deps.now() - this.#savedAtMs >= SAVE_MS) await this.save();
+  }
+
+  async save(): Promise<void> {
+    await (this.#saving ??= this.#save(this.deps.sql).finally(() => this.#saving = undefined));
+  }
+
+  async #save(sql: Sql): Promise<void> {
+    const { allowance, subject, deps } = this;
+    this.#savedAtMs = deps.now();
+    const bytes = allowance.takeUnsaved();
+    try {
+      allowance.loaded(await addMirrorTraffic(sql, subject, deps.now(), bytes));
+    } catch (error) {
+      allowance.putBack(bytes);
+      deps.log.warn("what a mirror took of its link was not written down; that is tried again", {
+        subject,
+        error,
+      });
+    }
+  }
+}
+
+/** The limits of all mirrors that one worker runs. */
+export class MirrorPacing {
+  readonly #upstreams = new Map<string, Share>();
+
+  /** @param upstreamLimits by host as references name it, `registry.example:5000` */
+  constructor(readonly deps: PacingDeps, readonly upstreamLimits: Readonly<Record<string, SpelledLimits>>) {}
+
+  /** What a run of `mirror` asks. All runs from one upstream share that one's limits. */
+  limitsOf(mirror: Pick<Mirror, "id" | "limits" | "source">): PacedLimits {
+    const own = new Share(this.deps, `mirror:${mirror.id}`, mirror.limits, DEFAULT_CONCURRENCY);
+    const upstream = this.#upstreamOf(mirror.source.reference);
+    const shares = upstream === undefined ? [own] : [own, upstream];
+    return {
+      get concurrency() {
+        return own.allowance.limits.concurrency ?? DEFAULT_CONCURRENCY;
+      },
+      turnstile: upstream === undefined ? own.turnstile : {
+        run: (work) => own.turnstile.run(() => upstream.turnstile.run(work)),
+      },
+      async mayGoOn(signal) {
+        signal.throwIfAborted();
+        for (const share of shares) await share.check();
+      },
+      async took(bytes, signal) {
+        for (const { allowance } of shares) allowance.took(bytes);
+        for (const share of shares) {
+          await share.allowance.wait(signal);
+          await share.saveSometimes();
+          share.allowance.check();
+        }
+      },
+      change: (limits) => own.allowance.change(limits),
+      async close() {
+        for (const share of shares) await share.save();
+      },
+    };
+  }
+
+  #upstreamOf(reference: string): Share | undefined {
+    const { registry } = parseExternalReference(reference);
+    const limits = this.upstreamLimits[registry];
+    if (limits === undefined) return undefined;
+    let share = this.#upstreams.get(registry);
+    if (share === undefined) {
+      share = new Share(this.deps, `upstream:${registry}`, limitsFrom(limits), Infinity);
+      this.#upstreams.set(registry, share);
+    }
+    return share;
+  }
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { changeMirror } from "../../src/domain/mirroring/administration.ts";
+import type { MirrorLimits } from "../../src/domain/mirroring/limits.ts";
+import { findMirrorProgress } from "../../src/domain/mirroring/mirrors.ts";
+import { type Mirror, SYNC_STATUS } from "../../src/domain/mirroring/model.ts";
+import {
+  addMirrorTraffic,
+  deleteOldMirrorTraffic,
+} from "../../src/drivers/database/queries/mirror_traffic.ts";
+import { startMirrorWorker } from "../../src/workers/repo_mirror.ts";
+import { withDatabase } from "../database.ts";
+import { eventually } from "../database/cluster.ts";
+import { type Edge, withEdge } from "./edge.ts";
+import { type FakeRegistry, withFake } from "./fake_registry.ts";
+import { startFaultyProxy } from "./faulty_proxy.ts";
+import { randomBytes } from "./images.ts";
+
+const SIZE = 3_000_000;
+
+interface Scene {
+  readonly edge: Edge;
+  readonly mirror: Mirror;
+  readonly digest: string;
+  /** What came over the link. */
+  readonly link: ReturnType<typeof startFaultyProxy>;
+  set(limits: MirrorLimits): Promise<void>;
+  phase(): Promise<string | undefined>;
+}
+
+/** A mirror of one image of {@link SIZE} bytes, not yet run. `upstreamLimits` are those of its upstream in the configuration. */
+function withScene(
+  fn: (scene: Scene) => Promise<void>,
+  upstreamLimits?: Record<string, unknown>,
+): Promise<void> {
+  return withFake(async (fake: FakeRegistry) => {
+    const link = startFaultyProxy({ hostname: "127.0.0.1", port: Number(fake.host.split(":")[1]) }, {});
+    const config = upstreamLimits && { REPO_MIRROR_UPSTREAM_LIMITS: { [link.host]: upstreamLimits } };
+    try {
+      await withEdge({ ...(config && { config }) }, async (edge) => {
+        const digest = fake.image("v1", [randomBytes(SIZE, 1)]);
+        const mirror = await edge.mirror({ reference: `${link.host}/app` });
+        const repository = { ...mirror, id: mirror.repositoryId, state: "MIRROR" } as never;
+        await fn({
+          edge,
+          mirror,
+          digest,
+          link,
+          set: async (limits) =>
+            void await changeMirror(edge.deps, { kind: "operator" }, repository, { limits }),
+          phase: async () => (await findMirrorProgress(edge.deps.sql, mirror.repositoryId))?.phase,
+        });
+      });
+    } finally {
+      await link.stop();
+    }
+  });
+}
+
+async function working(edge: Edge, fn: () => Promise<void>): Promise<void> {
+  const stop = startMirrorWorker(edge.deps);
+  try {
+    await fn();
+  } finally {
+    await stop();
+  }
+}
+
+const isDone = ({ edge, mirror, digest }: Scene) =>
+  eventually(async () => {
+    assert.equal((await edge.find(mirror.repositoryId)).status, SYNC_STATUS.SUCCESS);
+    assert.deepEqual(await edge.tags(mirror), { v1: digest });
+  });
+
+const isPaused = (scene: Scene) => eventually(async () => assert.equal(await scene.phase(), "paused"));
+
+/** The image's bytes came once, and are written down beside what was before. */
+async function tookOnce({ edge, mirror }: Scene, beforeBytes: number): Promise<void> {
+  const { dayBytes } = await addMirrorTraffic(edge.deps.sql, `mirror:${mirror.id}`, Date.now(), 0);
+  const tookBytes = dayBytes - beforeBytes;
+  assert.ok(tookBytes >= SIZE && tookBytes < SIZE * 1.1, `${tookBytes} bytes are written down`);
+}
+
+/** A window of an hour that is closed for some hours yet. */
+function closedWindow(): string {
+  const hour = (new Date().getUTCHours() + 3) % 24;
+  return `${String(hour).padStart(2, "0")}:00-${String(hour).padStart(2, "0")}:59`;
+}
+
+Deno.test("a run outside its window takes nothing, says until when, and goes on when the window is changed", () =>
+  withScene(async (scene) => {
+    const { edge, mirror, link } = scene;
+    await scene.set({ windows: [closedWindow()] });
+    await working(edge, async () => {
+      await isPaused(scene);
+      assert.equal(link.bytes, 0);
+      const progress = await findMirrorProgress(edge.deps.sql, mirror.repositoryId);
+      assert.match(progress?.lastError ?? "", /waits for its window/);
+      assert.ok((progress?.pausedUntilMs ?? 0) > Date.now());
+      assert.equal((await edge.find(mirror.repositoryId)).retriesRemaining, 3);
+      await scene.set({});
+      await isDone(scene);
+    });
+  }));
+
+Deno.test("a window that closes during a run pauses it; what has come is kept", () =>
+  withScene(async (scene) => {
+    const { edge, link } = scene;
+    await scene.set({ bytesPerSecond: 400_000 });
+    await working(edge, async () => {
+      await eventually(() => Promise.resolve(assert.ok(link.bytes > 300_000)));
+      await scene.set({ windows: [closedWindow()] });
+      await isPaused(scene);
+      await scene.set({});
+      await isDone(scene);
+    });
+    await tookOnce(scene, 0);
+  }));
+
+Deno.test("a used-up budget pauses a run, whoever used it; a larger one lets it go on where it was", () =>
+  withScene(async (scene) => {
+    const { edge, mirror } = scene;
+    await addMirrorTraffic(edge.deps.sql, `mirror:${mirror.id}`, Date.now(), 1_000_000);
+    await scene.set({ dailyBytes: 1_900_000, bytesPerSecond: 2_000_000 });
+    await working(edge, async () => {
+      await isPaused(scene);
+      const progress = await findMirrorProgress(edge.deps.sql, mirror.repositoryId);
+      assert.match(progress?.lastError ?? "", /used up the 1900000 bytes that it may fetch in a day/);
+      assert.ok((progress?.bytesFetched ?? 0) < SIZE);
+      await scene.set({ dailyBytes: 1_900_000 + 2 * SIZE });
+      await isDone(scene);
+    });
+    await tookOnce(scene, 1_000_000);
+  }));
+
+Deno.test("a rate that is raised acts on the run that is under way", () =>
+  withScene(async (scene) => {
+    const { edge, link } = scene;
+    // At this rate the image takes an hour.
+    await scene.set({ bytesPerSecond: 800 });
+    await working(edge, async () => {
+      await eventually(async () => assert.equal(await scene.phase(), "copying"));
+      await eventually(() => Promise.resolve(assert.ok(link.bytes > 0)));
+      await scene.set({ bytesPerSecond: 50_000_000 });
+      await isDone(scene);
+    });
+  }));
+
+Deno.test("REPO_MIRROR_UPSTREAM_LIMITS: all mirrors of an upstream share its budget", () =>
+  withScene(async (scene) => {
+    const { edge, mirror } = scene;
+    const second = await edge.mirror({ reference: mirror.source.reference });
+    await working(edge, async () => {
+      await eventually(async () => {
+        for (const { repositoryId } of [mirror, second]) {
+          const progress = await findMirrorProgress(edge.deps.sql, repositoryId);
+          assert.equal(progress?.phase, "paused");
+          assert.match(progress.lastError ?? "", /used up the 1000 bytes/);
+        }
+      });
+      assert.deepEqual(await edge.tags(mirror), {});
+    });
+  }, { daily_bytes: 1000, bytes_per_second: 2_000_000, concurrency: 1 }));
+
+Deno.test("traffic is summed by day and month, and forgotten after two months", () =>
+  withDatabase(async (sql) => {
+    const at = (text: string) => Date.parse(`${text}T12:00:00Z`);
+    await addMirrorTraffic(sql, "mirror:1", at("2026-10-31"), 1);
+    await addMirrorTraffic(sql, "mirror:1", at("2026-11-01"), 10);
+    await addMirrorTraffic(sql, "mirror:2", at("2026-11-02"), 1000);
+    await addMirrorTraffic(sql, "mirror:1", at("2026-11-02"), 100);
+    const sums = await addMirrorTraffic(sql, "mirror:1", at("2026-11-02"), 100);
+    assert.deepEqual({ ...sums }, { dayBytes: 200, monthBytes: 210 });
+    await deleteOldMirrorTraffic(sql, at("2027-01-02"));
+    const left = await sql`select subject, day::text from mirrortraffic order by 1, 2`;
+    assert.deepEqual(left.map(({ subject, day }) => [subject, day]), [
+      ["mirror:1", "2026-11-01"],
+      ["mirror:1", "2026-11-02"],
+      ["mirror:2", "2026-11-02"],
+    ]);
+  }));
