@@ -12,6 +12,19 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   team: ["create", "list", "members", "add", "remove", "role", "delete"],
   robot: ["create", "list", "show", "regenerate", "permission", "delete"],
   repo: ["create", "list", "show", "delete", "visibility", "description", "state", "permission"],
+  mirror: [
+    "list",
+    "show",
+    "create",
+    "update",
+    "enable",
+    "disable",
+    "sync",
+    "cancel",
+    "progress",
+    "preview",
+    "verify",
+  ],
   tag: ["list", "history", "move", "delete", "restore", "expire"],
   token: ["create", "list", "revoke"],
   logs: ["list", "export"],
@@ -25,7 +38,39 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const OPERATOR_FLAGS = ["--data", "--config", "--json"];
-const OPERATOR_COMMANDS = ["user", "org", "team", "robot", "repo", "tag", "token", "logs", "storage"];
+const OPERATOR_COMMANDS = [
+  "user",
+  "org",
+  "team",
+  "robot",
+  "repo",
+  "mirror",
+  "tag",
+  "token",
+  "logs",
+  "storage",
+];
+
+const MIRROR_FLAGS = [
+  "--from",
+  "--tags",
+  "--robot",
+  "--every",
+  "--start",
+  "--username",
+  "--password-stdin",
+  "--no-verify-tls",
+  "--verify-tls",
+  "--platforms",
+  "--exclude",
+  "--newest",
+  "--semver",
+  "--rate",
+  "--concurrency",
+  "--windows",
+  "--per-day",
+  "--per-month",
+];
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +82,11 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "robot create": ["--description"],
   "robot permission": ["read", "write", "admin", "none"],
   "storage migrate": ["--jobs"],
+  "mirror create": MIRROR_FLAGS,
+  "mirror update": MIRROR_FLAGS,
+  "mirror sync": ["--follow"],
+  "mirror progress": ["--follow"],
+  "mirror verify": ["--read"],
   "repo create": ["--public", "--description"],
   "logs list": ["--repo", "--org", "--user", "--kind", "--since", "--until", "--limit"],
   "logs export": ["--repo", "--org", "--user", "--kind", "--since", "--until"],
@@ -68,6 +118,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--http|--https|--metrics|--hostname|--san|--email|--owner|--description|--user|--team|--jobs": [],
   "--repo|--org|--kind|--since|--until|--limit": [],
   "--filter|--tag|--at|--in|--lifetime|--name|--app|--location|--older-than|--rate": [],
+  "--from|--tags|--robot|--every|--start|--username|--platforms|--exclude|--newest|--semver": [],
+  "--concurrency|--windows|--per-day|--per-month": [],
 };
 
 export const completionCommand: Command = {

@@ -112,8 +112,9 @@ async function runSubcommand(
   const openDeps: OpenDeps = io.openDeps ?? (await import("../node.ts")).openDeps;
   const { deps, close } = await openDeps({ data: request.text("data"), config: request.text("config") });
   try {
-    print(io, await subcommand.run({ ...request, deps }), request.isSet("json"));
-    return EXIT.ok;
+    const output = await subcommand.run({ ...request, deps });
+    print(io, output, request.isSet("json"));
+    return output.failed ? EXIT.failed : EXIT.ok;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     io.stderr(`quaylet ${name}: ${error.publicMessage}\n`);

@@ -5,6 +5,8 @@ import { EXIT, type Io } from "./io.ts";
 export interface Output {
   readonly json: unknown;
   readonly text: string;
+  /** What was looked for is not so: exit code 1, with the answer on stdout all the same. */
+  readonly failed?: boolean;
 }
 
 export function print(io: Pick<Io, "stdout">, output: Output, asJson: boolean): void {

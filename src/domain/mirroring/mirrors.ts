@@ -1,6 +1,14 @@
 /** Mirrors as they are stored. Who may see and change them is decided by the callers. */
 import type { Sql } from "../../drivers/database/postgres.ts";
-import { type MirrorRow, selectMirror, selectMirrorProgress } from "../../drivers/database/queries/mirror.ts";
+import {
+  type MirrorRow,
+  selectMirror,
+  selectMirrorProgress,
+  selectMirrorsOf,
+} from "../../drivers/database/queries/mirror.ts";
+import { selectNamespace } from "../../drivers/database/queries/user.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Deps } from "../deps.ts";
 import type { MirrorLimits } from "./limits.ts";
 import type { Mirror, SyncStatus } from "./model.ts";
 import type { MirrorProgress } from "./progress.ts";
@@ -11,6 +19,20 @@ import type { RegistryConfig } from "./settings.ts";
 export async function findMirror(sql: Sql, repositoryId: number): Promise<Mirror | undefined> {
   const row = await selectMirror(sql, repositoryId);
   return row && mirrorOf(row);
+}
+
+/**
+ * The mirrors of a namespace, by name; for whoever may see all of it.
+ * @throws {AppError} `feature_disabled`; `not_found`: no such namespace
+ */
+export async function listMirrors(
+  { sql, config }: Pick<Deps, "sql" | "config">,
+  namespace: string,
+): Promise<Mirror[]> {
+  if (!config.FEATURE_REPO_MIRROR) throw new AppError("feature_disabled", "FEATURE_REPO_MIRROR is not true");
+  const owner = await selectNamespace(sql, namespace);
+  if (owner === undefined) throw new AppError("not_found", `There is no namespace ${namespace}`);
+  return (await selectMirrorsOf(sql, owner.id)).map(mirrorOf);
 }
 
 /** What is known of the mirror's run, or of its last one. */

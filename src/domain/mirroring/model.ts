@@ -42,6 +42,11 @@ export const SYNC_STATUS = {
 } as const;
 export type SyncStatus = (typeof SYNC_STATUS)[keyof typeof SYNC_STATUS];
 
+/** As Quay spells it. */
+export function statusName(status: SyncStatus): string {
+  return Object.entries(SYNC_STATUS).find(([, value]) => value === status)?.[0] ?? `${status}`;
+}
+
 /** Tries before a mirror waits for its next turn. */
 export const SYNC_RETRIES = 3;
 

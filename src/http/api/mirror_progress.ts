@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type Mirror, SYNC_STATUS } from "../../domain/mirroring/model.ts";
+import { type Mirror, statusName } from "../../domain/mirroring/model.ts";
 import { type MirrorProgress, shareOf } from "../../domain/mirroring/progress.ts";
 import { mirrorDate } from "../../domain/mirroring/settings.ts";
 
@@ -52,9 +52,4 @@ export function progressView(
     updated_at: progress === undefined ? null : mirrorDate(progress.updatedMs),
     paused_until: isPaused ? mirrorDate(progress.pausedUntilMs ?? 0) : null,
   };
-}
-
-/** As Quay spells it. */
-export function statusName(status: Mirror["status"]): string {
-  return Object.entries(SYNC_STATUS).find(([, value]) => value === status)?.[0] ?? `${status}`;
 }

@@ -4,9 +4,8 @@ import type { NewMirrorSettings } from "../../domain/mirroring/administration.ts
 import type { Deps } from "../../domain/deps.ts";
 import { usernameOf } from "../../domain/mirroring/inspection.ts";
 import { limitsFrom, type MirrorLimits } from "../../domain/mirroring/limits.ts";
-import type { Mirror } from "../../domain/mirroring/model.ts";
+import { type Mirror, statusName } from "../../domain/mirroring/model.ts";
 import { type MirrorChange, mirrorDate, type OptionalRules } from "../../domain/mirroring/settings.ts";
-import { statusName } from "./mirror_progress.ts";
 
 const date = z.string().regex(
   /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/,

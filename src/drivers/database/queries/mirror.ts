@@ -62,6 +62,12 @@ export async function selectMirror(sql: Sql, repositoryId: number): Promise<Mirr
   return row;
 }
 
+/** All mirrors of a namespace, by name. */
+export async function selectMirrorsOf(sql: Sql, namespaceId: number): Promise<MirrorRow[]> {
+  return await sql<MirrorRow[]>`
+    select ${columns(sql)} from ${tables(sql)} where r.namespace_user_id = ${namespaceId} order by r.name`;
+}
+
 /** What people set of a mirror, as stored. */
 export interface MirrorSettingsRow {
   readonly robotId: number;
