@@ -24,6 +24,11 @@ export interface Family<L extends readonly string[], S> {
   labels(...values: { [K in keyof L]: string }): S;
 }
 
+/** A {@link Family} whose series come and go with what they tell of. */
+export interface GaugeFamily<L extends readonly string[]> extends Family<L, Gauge> {
+  forget(...values: { [K in keyof L]: string }): void;
+}
+
 /** prom-client's JSON of one metric. */
 export interface MetricSnapshot {
   name: string;
@@ -77,7 +82,8 @@ function seriesMap<S>(labelNames: readonly string[], create: () => S) {
     const restKey = rest.join("\0");
     return all.get(restKey)?.series ?? add(restKey, rest);
   };
-  return { find, entries: () => all.values() };
+  const forget = (...values: readonly string[]) => void all.delete(values.join("\0"));
+  return { find, forget, entries: () => all.values() };
 }
 
 /** A counter; one without labels starts at 0, so that rates work from the first scrape. */
@@ -110,7 +116,7 @@ export function gaugeFamily<const L extends readonly string[]>(
   name: string,
   help: string,
   labelNames: L,
-): Family<L, Gauge> & Snapshotting {
+): GaugeFamily<L> & Snapshotting {
   const series = seriesMap(labelNames, () => ({
     value: 0,
     set(value: number) {
@@ -122,6 +128,7 @@ export function gaugeFamily<const L extends readonly string[]>(
   }));
   return {
     labels: series.find,
+    forget: series.forget,
     snapshot: () => ({
       name,
       help,

@@ -68,6 +68,8 @@ class MirrorWorker {
   #beating: Promise<void> | undefined;
   /** A slot became free meanwhile. */
   #again = false;
+  /** Why the last run of a mirror failed, by its id, as the metrics tell. */
+  readonly #reasons = new Map<number, string>();
   #scheduledMs = 0;
   #forgotMs = 0;
   #stopping = false;
@@ -244,7 +246,7 @@ class MirrorWorker {
     }
   }
 
-  #measure({ mirror: { namespace, name } }: Running, outcome: RunOutcome, tookMs: number): void {
+  #measure({ mirror: { id, namespace, name } }: Running, outcome: RunOutcome, tookMs: number): void {
     const { metrics, now, log } = this.deps;
     const fields = { repository: `${namespace}/${name}`, seconds: Math.round(tookMs / 1000) };
     if (outcome.kind === "success") log.info("mirrored", { ...fields, tags: outcome.tags.length });
@@ -253,6 +255,14 @@ class MirrorWorker {
       log.warn("mirroring failed", { ...fields, reason, message, failedTags: failed.length });
     } else log.info(`mirroring ${outcome.kind}`, fields);
     this.#countDue();
+    const told = this.#reasons.get(id);
+    if (told !== undefined && outcome.kind !== "paused") {
+      metrics.mirrorLastSyncStatus.forget(namespace, name, told);
+      this.#reasons.delete(id);
+    }
+    if (outcome.kind === "cancelled" || outcome.kind === "given_up") {
+      metrics.mirrorLastSyncStatus.forget(namespace, name, "");
+    }
     if (outcome.kind !== "success" && outcome.kind !== "failed") return;
     const succeeded = outcome.kind === "success";
     metrics.mirrorSyncDuration.labels(namespace).observe(tookMs / 1000);
@@ -261,6 +271,7 @@ class MirrorWorker {
     metrics.mirrorLastSyncStatus.labels(namespace, name, "").set(succeeded ? 1 : 0);
     if (succeeded) return;
     metrics.mirrorLastSyncStatus.labels(namespace, name, outcome.reason).set(0);
+    this.#reasons.set(id, outcome.reason);
     metrics.mirrorSyncFailures.labels(namespace, outcome.reason).inc();
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { changeMirror } from "../../src/domain/mirroring/administration.ts";
+import type { MirrorChange } from "../../src/domain/mirroring/settings.ts";
 import type { MirrorLimits } from "../../src/domain/mirroring/limits.ts";
 import { findMirrorProgress } from "../../src/domain/mirroring/mirrors.ts";
 import { type Mirror, SYNC_STATUS } from "../../src/domain/mirroring/model.ts";
@@ -24,6 +25,7 @@ interface Scene {
   /** What came over the link. */
   readonly link: ReturnType<typeof startFaultyProxy>;
   set(limits: MirrorLimits): Promise<void>;
+  change(change: MirrorChange): Promise<void>;
   phase(): Promise<string | undefined>;
 }
 
@@ -45,6 +47,8 @@ function withScene(
           mirror,
           digest,
           link,
+          change: async (change) =>
+            void await changeMirror(edge.deps, { kind: "operator" }, repository, change),
           set: async (limits) =>
             void await changeMirror(edge.deps, { kind: "operator" }, repository, { limits }),
           phase: async () => (await findMirrorProgress(edge.deps.sql, mirror.repositoryId))?.phase,
@@ -100,6 +104,22 @@ Deno.test("a run outside its window takes nothing, says until when, and goes on 
       await scene.set({});
       await isDone(scene);
     });
+  }));
+
+Deno.test("a run that waits for its window is not logged as begun, and ends when its mirror is disabled", () =>
+  withScene(async (scene) => {
+    const { edge, mirror } = scene;
+    await scene.set({ windows: [closedWindow()] });
+    await working(edge, async () => {
+      await isPaused(scene);
+      const kinds = (await edge.logKinds(mirror)).map(({ kind }) => kind);
+      assert.ok(!kinds.includes("repo_mirror_sync_started"), kinds.join());
+      await scene.change({ enabled: false });
+      await scene.set({});
+      const { status, expirationMs } = await edge.find(mirror.repositoryId);
+      assert.deepEqual([status, expirationMs], [SYNC_STATUS.NEVER_RUN, null]);
+    });
+    assert.deepEqual(await edge.tags(mirror), {});
   }));
 
 Deno.test("a window that closes during a run pauses it; what has come is kept", () =>

@@ -41,6 +41,32 @@ function reaches(edge: Edge, mirror: Mirror, status: number): Promise<Mirror> {
   });
 }
 
+/** `quay_repository_mirror_last_sync_status` as `reason: value`. */
+async function syncStatuses({ deps }: Edge): Promise<string[]> {
+  const family = (await deps.metrics.snapshot()).find(({ name }) =>
+    name === "quay_repository_mirror_last_sync_status"
+  );
+  return (family?.values ?? []).map(({ labels, value }) => `${labels.last_error_reason}: ${value}`).sort();
+}
+
+Deno.test("metrics: the reason of a failure is gone after the next success", () =>
+  withFake((fake) =>
+    withEdge({ config: { REPO_MIRROR_INTERVAL: 1 } }, async (edge) => {
+      const mirror = await edge.mirror({ reference: `${fake.host}/app` });
+      await withWorker(edge, async () => {
+        fake.image("v1", [randomBytes(1000, 1)]);
+        const manifests = new Map(fake.manifests);
+        for (const [key, value] of manifests) {
+          fake.manifests.set(key, { ...value, bytes: randomBytes(10, 9) });
+        }
+        await eventually(async () => assert.equal((await syncStatuses(edge)).length, 2), 20_000);
+        for (const [key, value] of manifests) fake.manifests.set(key, value);
+        await reaches(edge, mirror, SYNC_STATUS.SUCCESS);
+        await eventually(async () => assert.deepEqual(await syncStatuses(edge), [": 1"]));
+      });
+    })
+  ));
+
 Deno.test("a mirror that is due runs, succeeds, and is due again on its grid", () =>
   withFake((fake) =>
     withEdge({}, async (edge) => {
@@ -194,6 +220,7 @@ Deno.test("sync-now runs a disabled mirror within moments; a cancel stops the ru
           await new Promise((resolve) => setTimeout(resolve, 300));
           assert.ok(link.bytes - bytes < 200_000, "nothing flows any more");
           assert.equal((await find(edge, mirror)).status, SYNC_STATUS.CANCEL);
+          assert.deepEqual(await syncStatuses(edge), [], "a cancelled run is not told to run");
           assert.equal(
             await cancelMirrorSync(edge.deps.sql, mirror.repositoryId),
             false,

@@ -57,12 +57,13 @@ export class Allowance {
     if (this.#limits.bytesPerSecond !== undefined) this.#debtBytes += bytes;
   }
 
-  /** Resolves once the rate allows more. */
+  /** Resolves once the rate allows more. @throws {MirrorPaused} when it would wait into a closed window */
   async wait(signal: AbortSignal): Promise<void> {
     while (true) {
       this.#pay();
       const rate = this.#limits.bytesPerSecond;
       if (rate === undefined || this.#debtBytes <= 0) return;
+      this.check();
       await this.clock.pause(Math.min(SLICE_MS, Math.ceil(this.#debtBytes * 1000 / rate)), signal);
     }
   }
@@ -111,6 +112,10 @@ export class Allowance {
   /** What all have taken by now, without what is not saved yet. */
   loaded(traffic: Traffic): void {
     this.#traffic = { ...traffic, day: dayOf(this.now()) };
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#unsavedBytes > 0;
   }
 
   /** Bytes to write down. */

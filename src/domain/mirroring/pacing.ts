@@ -112,7 +112,7 @@ export class MirrorPacing {
       },
       change: (limits) => own.allowance.change(limits),
       async close() {
-        for (const share of shares) await share.save();
+        for (const share of shares) if (share.allowance.hasUnsaved) await share.save();
       },
     };
   }

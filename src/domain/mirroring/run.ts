@@ -40,6 +40,13 @@ const REFERRERS_AGAIN_MS = 3600_000;
  * removed because the other side failed, and readers see whole images only. Never rejects but for what is a bug.
  */
 export async function runMirror(deps: RunDeps, mirror: Mirror, hooks: RunHooks): Promise<RunOutcome> {
+  try {
+    await hooks.limits.mayGoOn(hooks.signal);
+  } catch (error) {
+    // It has not begun.
+    if (error instanceof MirrorPaused) return outcomeOf(deps, mirror, hooks, error, []);
+    if (!hooks.signal.aborted) throw error;
+  }
   await logRunStart(deps, mirror);
   const outcome = await run(deps, mirror, hooks);
   await logRunEnd(deps, mirror, outcome);
@@ -49,7 +56,7 @@ export async function runMirror(deps: RunDeps, mirror: Mirror, hooks: RunHooks):
 async function run(deps: RunDeps, mirror: Mirror, hooks: RunHooks): Promise<RunOutcome> {
   let upstream: Upstream | undefined;
   try {
-    await hooks.limits.mayGoOn(hooks.signal);
+    hooks.signal.throwIfAborted();
     hooks.report({ kind: "phase", phase: "listing" });
     upstream = await openSource(deps, mirror);
     return await new MirrorRun(deps, mirror, hooks, upstream).run();

@@ -27,7 +27,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   }
 }
 
-/** Lets so many run at once; the number may change meanwhile. First come, first served. */
+/** Lets so many run at once; the number may change meanwhile, and acts when the next one leaves. First come, first served. */
 export class Turnstile {
   #inside = 0;
   readonly #waiting: (() => void)[] = [];
@@ -35,14 +35,20 @@ export class Turnstile {
   constructor(readonly most: () => number) {}
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#inside >= Math.max(1, this.most())) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#inside++;
+    const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#admit();
+    await turn;
     try {
       return await work();
     } finally {
       this.#inside--;
+      this.#admit();
+    }
+  }
+
+  #admit(): void {
+    while (this.#waiting.length > 0 && this.#inside < Math.max(1, this.most())) {
+      this.#inside++;
       this.#waiting.shift()?.();
     }
   }

@@ -130,7 +130,7 @@ const REREAD_MS = 10_000;
 
 /**
  * Sets what is given. `keepsRun`: whoever has the claim goes on; otherwise the claim is void, and the run is taken up
- * anew in a moment. A pause ends either way: what it waits for may have been changed.
+ * anew in a moment, unless the mirror is disabled. A pause ends either way: what it waits for may have been changed.
  */
 export async function updateMirror(
   sql: Sql,
@@ -160,6 +160,8 @@ export async function updateMirror(
     // least() would take the time where there is no lease.
     : sql`case when sync_expiration_date > ${timeOf(sql, nowMs + REREAD_MS)}
         then ${timeOf(sql, nowMs + REREAD_MS)} else sync_expiration_date end`;
+  // Whoever disables a mirror wants no run of it: one that is under way, or waits for its window, ends.
+  const ended = set.enabled === false ? sql`sync_status = 2` : sql`false`;
   await sql`
     with rule as (
       update repomirrorrule set rule_value = ${set.globsJson ?? null}
@@ -167,7 +169,8 @@ export async function updateMirror(
         and id = (select root_rule_id from repomirrorconfig where repository_id = ${repositoryId})
     )
     update repomirrorconfig set ${sql(columns)},
-      sync_start_date = ${start}, sync_expiration_date = ${lease},
+      sync_start_date = ${start}, sync_expiration_date = case when not (${ended}) then ${lease} end,
+      sync_status = case when ${ended} then 0 else sync_status end,
       sync_transaction_id = ${keepsRun ? sql`sync_transaction_id` : sql`gen_random_uuid()::text`}
     where repository_id = ${repositoryId}`;
 }
