@@ -47,7 +47,7 @@ export async function buildSelfExtracting(
  * stack traces and are only read for those.
  */
 export async function bundle(main: string, tree: string): Promise<void> {
-  await refuseUsing();
+  await refuseLost();
   const flags = ["--platform", "deno", "--code-splitting", "--minify", "--sourcemap=linked"];
   await run(Deno.execPath(), ["bundle", "--quiet", ...flags, "--outdir", join(tree, "program"), main]);
   const first = basename(main).replace(/\.ts$/, ".js");
@@ -69,11 +69,24 @@ async function readPartsLate(program: string): Promise<void> {
   }
 }
 
-/** The minifier drops a `using` whose variable is read once, and with it the release: a descriptor lost at each call. */
-async function refuseUsing(): Promise<void> {
+/** Bundled, `import("package")` of a CommonJS package has a default and no names: what is asked of it is undefined. */
+async function refuseNameless(file: string, text: string): Promise<void> {
+  for (const [, name = ""] of text.matchAll(/\bimport\("((?!\.|node:)[^"]+)"\)/g)) {
+    const { type } = JSON.parse(await Deno.readTextFile(`node_modules/${name}/package.json`));
+    if (type === "module") continue;
+    throw new Error(
+      `src/${file}: import("${name}"): export what is needed from a module of its own, and import that`,
+    );
+  }
+}
+
+/** What the bundler loses. The minifier drops a `using` whose variable is read once, and with it the release: a descriptor lost at each call. */
+async function refuseLost(): Promise<void> {
   for (const file of await listFiles("src")) {
     if (!file.endsWith(".ts") || file.endsWith("_test.ts")) continue;
-    const found = /^\s*(await )?using \w+ =.*$/m.exec(await Deno.readTextFile(join("src", file)));
+    const text = await Deno.readTextFile(join("src", file));
+    await refuseNameless(file, text);
+    const found = /^\s*(await )?using \w+ =.*$/m.exec(text);
     if (found) {
       throw new Error(`src/${file}: ${found[0].trim()}: write try and finally, the bundler loses "using"`);
     }

@@ -5,6 +5,7 @@ import { usageError } from "./output.ts";
 /** Commands, and what may follow each. Kept equal to the commands themselves by a test. */
 export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
   serve: ["--data", "--config", "--http", "--https", "--metrics", "--log", "--log-level"],
+  repomirror: ["--data", "--config", "--metrics", "--log", "--log-level"],
   init: ["--config", "--data", "--hostname", "--san", "--with-ca", "--force", "--json"],
   check: ["--data", "--config", "--json"],
   user: ["create", "list", "show", "disable", "enable", "email", "delete", "password"],

@@ -18,7 +18,7 @@ export async function createGuardedAgent(
   guard: HostGuard,
   { authorities, timeoutMs, keepAlive }: GuardedAgentOptions,
 ): Promise<Agent> {
-  const { Agent } = await import("undici");
+  const { Agent } = await import("./undici.ts");
   const { rootCertificates } = await import("node:tls");
   return new Agent({
     connections: 4,

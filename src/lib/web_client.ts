@@ -57,7 +57,7 @@ async function getJson(
   });
   const signal = AbortSignal.timeout(timeoutMs);
   try {
-    const { request } = await import("undici");
+    const { request } = await import("./undici.ts");
     const { statusCode, body } = await request(target, {
       dispatcher: agent,
       signal,

@@ -62,7 +62,7 @@ async function postJson(
   });
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const { request } = await import("undici");
+    const { request } = await import("./undici.ts");
     const answer = await request(`${target.origin}${target.pathname}${target.search}`, {
       method: "POST",
       dispatcher: agent,

@@ -44,7 +44,18 @@ Deno.test("quaylet mirror: a life", () =>
         "mirror",
         "create",
         "acme/app",
-        ...["--from", `${fake.host}/app`, "--robot", "acme+mirror", "--tags", "v*,edge", "--every", "0"],
+        ...[
+          "--from",
+          `${fake.host}/app`,
+          "--robot",
+          "acme+mirror",
+          "--tags",
+          "v*,edge",
+          "--every",
+          "0",
+          "--start",
+          "2100-01-01T00:00:00Z",
+        ],
         ...["--no-verify-tls", "--username", "puller", "--password-stdin", "--rate", "50MB", "--json"],
       ], "s3cret-word\n");
       assert.deepEqual([created.code, created.err], [0, ""]);
