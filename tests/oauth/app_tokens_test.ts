@@ -30,7 +30,7 @@ Deno.test("user/apptoken: made, listed, read again, used at the registry, revoke
     const { token_code, ...listed } = token;
     expect(await alice.expect(200, "GET", "/user/apptoken")).toEqual({
       tokens: [listed],
-      only_expiring: false,
+      only_expiring: null,
     });
     expect(await alice.expect(200, "GET", `/user/apptoken/${token.uuid}`)).toEqual({ token });
     expect(await isAccepted(world, token_code)).toBe(200);

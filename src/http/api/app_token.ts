@@ -32,18 +32,23 @@ export const appTokenRoutes: readonly Route[] = [
     operationId: "listAppTokens",
     summary: "The user's application tokens, without their codes.",
     scope: "user:admin",
-    query: z.object({ expiring: booleanParam(false), next_page: z.string().optional() }),
+    query: z.object({ expiring: booleanParam(null), next_page: z.string().optional() }),
     responses: {
       200: z.object({
         tokens: z.array(listingSchema),
-        only_expiring: z.boolean(),
+        // Quay repeats what was asked, and null when nothing was.
+        only_expiring: z.boolean().nullable(),
         next_page: z.string().optional(),
       }),
     },
     async handle({ deps, actor, query }) {
       const { expiring } = query;
       const after = pageStart(deps, query.next_page);
-      const { tokens, next } = await listAppTokens(deps, actor, { expiring, after, limit: PAGE_SIZE });
+      const { tokens, next } = await listAppTokens(deps, actor, {
+        expiring: expiring ?? false,
+        after,
+        limit: PAGE_SIZE,
+      });
       return reply({ tokens: tokens.map(listingView), only_expiring: expiring, ...pageToken(deps, next) });
     },
   }),

@@ -8,8 +8,8 @@ export function rfc2822(epochMs: number | null): string | null {
 }
 
 /** A query parameter that is true or false, read as generously as Quay does. */
-export function booleanParam(byDefault: boolean) {
-  return z.string().optional().transform((text) =>
+export function booleanParam<Default extends boolean | null>(byDefault: Default) {
+  return z.string().optional().transform((text): boolean | Default =>
     text === undefined ? byDefault : !["false", "0", "no", "none", "null", ""].includes(text.toLowerCase())
   ).meta({ type: "boolean" });
 }

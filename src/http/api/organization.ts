@@ -137,7 +137,7 @@ async function organizationView(
     view.invoice_email = organization.invoiceEmail;
     view.invoice_email_address = organization.invoiceEmailAddress;
     view.tag_expiration_s = organization.tagExpirationS;
-    view.is_free_account = false;
+    view.is_free_account = true;
   }
   if (isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor)) {
     Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));

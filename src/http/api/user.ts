@@ -84,7 +84,7 @@ export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof
     family_name: user.familyName,
     given_name: user.givenName,
     location: user.location,
-    is_free_account: false,
+    is_free_account: true,
     has_password_set: user.hasPassword,
     organizations: organizations.map((organization) => ({
       name: organization.name,
