@@ -1,4 +1,5 @@
 /** What a mirror may take of its link. The hooks that a run asks; how they decide is `pacing.ts`. */
+import type { SpelledLimits } from "../../config/link_limits.ts";
 import { Turnstile } from "./waiting.ts";
 
 /** As stored with the mirror; absent fields mean no limit, which is Quay's behaviour. */
@@ -12,15 +13,7 @@ export interface MirrorLimits {
   readonly monthlyBytes?: number;
 }
 
-/** {@link MirrorLimits} as `config.yaml` and the API spell them. */
-export interface SpelledLimits {
-  readonly bytes_per_second?: number | undefined;
-  readonly concurrency?: number | undefined;
-  readonly windows?: readonly string[] | undefined;
-  readonly daily_bytes?: number | undefined;
-  readonly monthly_bytes?: number | undefined;
-}
-
+/** From how `config.yaml` and the API spell them. */
 export function limitsFrom(spelled: SpelledLimits): MirrorLimits {
   const { bytes_per_second, concurrency, windows, daily_bytes, monthly_bytes } = spelled;
   return {

@@ -1,14 +1,9 @@
 /** Makes the limits of mirrors and of upstreams act: rates, daily windows, byte budgets, blobs at once. */
+import type { SpelledLimits } from "../../config/link_limits.ts";
 import { addMirrorTraffic } from "../../drivers/database/queries/mirror_traffic.ts";
 import type { Deps } from "../deps.ts";
 import { Allowance, REAL_CLOCK } from "./allowance.ts";
-import {
-  DEFAULT_CONCURRENCY,
-  limitsFrom,
-  type MirrorLimits,
-  type RunLimits,
-  type SpelledLimits,
-} from "./limits.ts";
+import { DEFAULT_CONCURRENCY, limitsFrom, type MirrorLimits, type RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
 import { parseExternalReference } from "./external_reference.ts";
 import { Turnstile } from "./waiting.ts";
