@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { parseServerHostname } from "../config/hostname.ts";
 import type { Config } from "../config/schema.ts";
 import type { Finding } from "./finding.ts";
+import { utcDay } from "../lib/utc_day.ts";
 
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 30;
@@ -66,17 +67,16 @@ function checkValidity(leaf: X509Certificate, nowMs: number): Finding[] {
   const base = { subject: "certificates", key: "ssl.cert" } as const;
   const from = Date.parse(leaf.validFrom);
   const to = Date.parse(leaf.validTo);
-  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
   const renew = "Renew it (an own one: quaylet init --with-ca --force); it is taken up without a restart.";
   if (nowMs < from) {
-    const message = `The certificate is not valid before ${day(from)}.`;
+    const message = `The certificate is not valid before ${utcDay(from)}.`;
     return [{ ...base, level: "problem", message, mend: "Set this machine's clock, or wait." }];
   }
   if (nowMs > to) {
-    return [{ ...base, level: "problem", message: `The certificate expired on ${day(to)}.`, mend: renew }];
+    return [{ ...base, level: "problem", message: `The certificate expired on ${utcDay(to)}.`, mend: renew }];
   }
   const days = Math.floor((to - nowMs) / DAY_MS);
-  const message = `The certificate is valid until ${day(to)} (${days} days).`;
+  const message = `The certificate is valid until ${utcDay(to)} (${days} days).`;
   return [
     days < SOON_DAYS
       ? { ...base, level: "warning", message, mend: renew }

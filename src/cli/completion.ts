@@ -1,5 +1,6 @@
 import type { Command } from "./cli.ts";
 import { EXIT } from "./io.ts";
+import { MIRROR_FLAGS } from "./mirror_flags.ts";
 import { usageError } from "./output.ts";
 
 /** Commands, and what may follow each. Kept equal to the commands themselves by a test. */
@@ -52,26 +53,7 @@ const OPERATOR_COMMANDS = [
   "storage",
 ];
 
-const MIRROR_FLAGS = [
-  "--from",
-  "--tags",
-  "--robot",
-  "--every",
-  "--start",
-  "--username",
-  "--password-stdin",
-  "--no-verify-tls",
-  "--verify-tls",
-  "--platforms",
-  "--exclude",
-  "--newest",
-  "--semver",
-  "--rate",
-  "--concurrency",
-  "--windows",
-  "--per-day",
-  "--per-month",
-];
+const mirrorFlags = Object.keys(MIRROR_FLAGS).map((flag) => `--${flag}`);
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -83,8 +65,8 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "robot create": ["--description"],
   "robot permission": ["read", "write", "admin", "none"],
   "storage migrate": ["--jobs"],
-  "mirror create": MIRROR_FLAGS,
-  "mirror update": MIRROR_FLAGS,
+  "mirror create": mirrorFlags,
+  "mirror update": mirrorFlags,
   "mirror sync": ["--follow"],
   "mirror progress": ["--follow"],
   "mirror verify": ["--read"],

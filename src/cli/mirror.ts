@@ -41,7 +41,7 @@ export const mirrorCommand = operatorCommand({
           mirror.name,
           mirror.source.reference,
           mirror.enabled ? statusName(mirror.status) : `${statusName(mirror.status)}, disabled`,
-          dateOf(mirror.startMs),
+          dateOf(mirror.startMs) ?? "",
         ]);
         return { json: mirrors.map(viewOf), text: table(["NAME", "FROM", "STATUS", "NEXT"], rows) };
       },
@@ -193,7 +193,7 @@ async function followed(request: Request): Promise<Output> {
   return { json: { status, progress: progress ?? null }, text, failed: status === "FAIL" };
 }
 
-const dateOf = (ms: number | null) => ms === null ? "" : mirrorDate(ms);
+const dateOf = (ms: number | null) => ms === null ? null : mirrorDate(ms);
 
 /** Without credentials: they are never told. */
 function viewOf(mirror: Mirror) {
@@ -207,7 +207,7 @@ function viewOf(mirror: Mirror) {
     enabled: mirror.enabled,
     status: statusName(mirror.status),
     everySeconds: mirror.intervalS,
-    next: mirror.startMs === null ? null : mirrorDate(mirror.startMs),
+    next: dateOf(mirror.startMs),
     rules,
     limits,
   };

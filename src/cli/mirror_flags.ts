@@ -1,8 +1,9 @@
-import { limitsFrom, type SpelledLimits } from "../domain/mirroring/limits.ts";
+import { limitsFrom } from "../domain/mirroring/limits.ts";
 import type { MirrorChange } from "../domain/mirroring/settings.ts";
 import { parseBytes } from "../lib/byte_size.ts";
 import type { Request } from "./operator.ts";
 import { usageError } from "./output.ts";
+import { firstLine } from "./secret_input.ts";
 
 /** What may be said of a mirror on the command line, where each flag stands for a field of the REST API. */
 export const MIRROR_FLAGS = {
@@ -70,8 +71,7 @@ async function credentialsOf({ text, isSet, io }: Pick<Request, "text" | "isSet"
       '--username needs --password-stdin, so that others do not see the password; "none" takes both back',
     );
   }
-  const [password = ""] = (await io.stdin()).split(/\r?\n/, 1);
-  return { username, password };
+  return { username, password: await firstLine(io) };
 }
 
 function rulesOf({ text }: Pick<Request, "text">): MirrorChange["rules"] {
@@ -89,14 +89,13 @@ function rulesOf({ text }: Pick<Request, "text">): MirrorChange["rules"] {
 function limitsOf({ text }: Pick<Request, "text">): MirrorChange["limits"] {
   const flags = ["rate", "concurrency", "windows", "per-day", "per-month"];
   if (flags.every((flag) => text(flag) === undefined)) return undefined;
-  const spelled: SpelledLimits = {
+  return limitsFrom({
     bytes_per_second: bytesOf("rate", text("rate")),
     concurrency: wholeOf("concurrency", withoutNone(text("concurrency"))),
     windows: listOf(withoutNone(text("windows"))),
     daily_bytes: bytesOf("per-day", text("per-day")),
     monthly_bytes: bytesOf("per-month", text("per-month")),
-  };
-  return limitsFrom(spelled);
+  });
 }
 
 const withoutNone = (text: string | undefined) => text === "none" ? undefined : text;

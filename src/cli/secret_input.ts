@@ -25,11 +25,16 @@ export function checkPasswordFlags(request: Pick<Request, "isSet">): void {
 /** The password that the operator wants, or one made up, which has to be shown. */
 export async function readPassword(request: Request): Promise<{ password: string; generated: boolean }> {
   if (request.isSet("password-stdin")) {
-    const [line = ""] = (await request.io.stdin()).split(/\r?\n/, 1);
-    return { password: line, generated: false };
+    return { password: await firstLine(request.io), generated: false };
   }
   if (request.isSet("ask")) return { password: await askTwice(request.io), generated: false };
   return { password: randomPassword(), generated: true };
+}
+
+/** What `--password-stdin` stands for. */
+export async function firstLine(io: Pick<Request["io"], "stdin">): Promise<string> {
+  const [line = ""] = (await io.stdin()).split(/\r?\n/, 1);
+  return line;
 }
 
 async function askTwice(io: Request["io"]): Promise<string> {

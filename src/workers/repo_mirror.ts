@@ -39,7 +39,7 @@ interface Running {
   readonly progress: RunProgress;
   readonly paced: PacedLimits;
   /** As {@link paced} has them. */
-  limitsJson: string | undefined;
+  limitsJson: string;
   renewedMs: number;
   ended: Promise<void>;
 }
@@ -164,7 +164,7 @@ class MirrorWorker {
     const running: Running = {
       mirror,
       paced: this.#pacing.limitsOf(mirror),
-      limitsJson: undefined,
+      limitsJson: row.limitsJson,
       transactionId,
       stop: new AbortController(),
       progress: new RunProgress(this.deps.now),

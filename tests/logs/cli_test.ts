@@ -1,24 +1,9 @@
 import { expect } from "@std/testing";
-import { runCli } from "../../src/cli/cli.ts";
-import type { OperatorIo } from "../../src/cli/operator.ts";
-import type { Deps } from "../../src/domain/deps.ts";
 import { findOrganization } from "../../src/domain/organizations/organizations.ts";
 import { Content } from "../api/content.ts";
 import { withSite } from "../api/site.ts";
 import { addRows } from "./rows.ts";
-
-async function run(deps: Deps, line: string): Promise<{ code: number; out: string; err: string }> {
-  const result = { code: -1, out: "", err: "" };
-  const io: OperatorIo = {
-    stdout: (text) => void (result.out += text),
-    stderr: (text) => void (result.err += text),
-    stdin: () => Promise.resolve(""),
-    env: {},
-    openDeps: () => Promise.resolve({ deps, close: () => Promise.resolve() }),
-  };
-  result.code = await runCli(line.split(" "), io);
-  return result;
-}
+import { runOperator } from "../cli/operator.ts";
 
 Deno.test("quaylet logs: what was done where, by whom, since when; all of it as lines of JSON", async () => {
   await withSite({}, async ({ deps }) => {
@@ -37,7 +22,8 @@ Deno.test("quaylet logs: what was done where, by whom, since when; all of it as 
     });
     await addRows(deps.sql, { ...of, kind: "org_create_team", atMs: nowMs - 30_000 });
     await addRows(deps.sql, { kind: "login_failure", accountId: 0, atMs: nowMs - 20 * 86_400_000 });
-    const list = async (flags: string) => JSON.parse((await run(deps, `logs list --json ${flags}`)).out);
+    const list = async (flags: string) =>
+      JSON.parse((await runOperator(deps, `logs list --json ${flags}`)).out);
 
     expect(await list("--kind org_create_team --org acme")).toEqual([{
       datetime: new Date(nowMs - 30_000).toISOString(),
@@ -52,10 +38,10 @@ Deno.test("quaylet logs: what was done where, by whom, since when; all of it as 
     expect(await list("--user bob")).toEqual([]);
     expect((await list("--since 2020-01-01 --kind login_failure")).length).toBe(1);
     expect(await list("--since 2020-01-01 --until 2020-01-02 --kind login_failure")).toEqual([]);
-    const text = (await run(deps, "logs list --kind org_create_team")).out;
+    const text = (await runOperator(deps, "logs list --kind org_create_team")).out;
     expect(text).toMatch(/^\S+Z +org_create_team +acme +alice +192\.0\.2\.1 +\{"n":0\}$/m);
 
-    const { code, out } = await run(deps, "logs export");
+    const { code, out } = await runOperator(deps, "logs export");
     expect(code).toBe(0);
     const lines = out.trimEnd().split("\n").map((line) => JSON.parse(line));
     expect(lines.length).toBe(702);
@@ -74,8 +60,10 @@ Deno.test("quaylet logs: what was done where, by whom, since when; all of it as 
       ["logs list --user nobody-here", 1],
     ];
     for (const [line, expected] of wrong) {
-      expect([line, (await run(deps, line)).code]).toEqual([line, expected]);
+      expect([line, (await runOperator(deps, line)).code]).toEqual([line, expected]);
     }
-    expect((await run(deps, "logs list --kind pull")).err).toContain("there is pull_repo, pull_repo_failed");
+    expect((await runOperator(deps, "logs list --kind pull")).err).toContain(
+      "there is pull_repo, pull_repo_failed",
+    );
   });
 });

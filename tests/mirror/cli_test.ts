@@ -1,31 +1,11 @@
 import assert from "node:assert/strict";
 import { COMPLETIONS } from "../../src/cli/completion.ts";
-import { runCli } from "../../src/cli/cli.ts";
-import type { OperatorIo } from "../../src/cli/operator.ts";
 import { createRepository } from "../../src/domain/repositories/repositories.ts";
 import { startMirrorWorker } from "../../src/workers/repo_mirror.ts";
-import { type Edge, withEdge } from "./edge.ts";
+import { runOperator } from "../cli/operator.ts";
+import { withEdge } from "./edge.ts";
 import { withFake } from "./fake_registry.ts";
 import { randomBytes } from "./images.ts";
-
-interface Result {
-  code: number;
-  out: string;
-  err: string;
-}
-
-async function run(edge: Edge, line: readonly string[], input = ""): Promise<Result> {
-  const result = { code: -1, out: "", err: "" };
-  const io: OperatorIo = {
-    stdout: (text) => void (result.out += text),
-    stderr: (text) => void (result.err += text),
-    stdin: () => Promise.resolve(input),
-    env: {},
-    openDeps: () => Promise.resolve({ deps: edge.deps, close: () => Promise.resolve() }),
-  };
-  result.code = await runCli(line, io);
-  return result;
-}
 
 const config = { FEATURE_REPO_MIRROR: true, SSRF_ALLOWED_HOSTS: ["127.0.0.0/8"] };
 
@@ -37,10 +17,10 @@ Deno.test("quaylet mirror: a life", () =>
       fake.image("edge", [randomBytes(2000, 2)]);
       const repository = { namespace: "acme", name: "app", visibility: "private" } as const;
       await createRepository(deps, { kind: "operator" }, repository);
-      const mirror = (...line: string[]) => run(edge, ["mirror", ...line]);
+      const mirror = (...line: string[]) => runOperator(edge.deps, ["mirror", ...line]);
 
       assert.equal((await mirror("show", "acme/app")).code, 3);
-      const created = await run(edge, [
+      const created = await runOperator(edge.deps, [
         "mirror",
         "create",
         "acme/app",
@@ -139,7 +119,7 @@ Deno.test("quaylet mirror: wrong usage is told before the database is opened, wr
       [["create", "acme/app", "--from", "127.0.0.1:1/x", "--robot", "other+mirror"], 1, /robot of acme/],
     ];
     for (const [line, code, message] of rows) {
-      const result = await run(edge, ["mirror", ...line]);
+      const result = await runOperator(edge.deps, ["mirror", ...line]);
       assert.equal(result.code, code, line.join(" "));
       assert.match(result.err, message);
     }
@@ -148,22 +128,11 @@ Deno.test("quaylet mirror: wrong usage is told before the database is opened, wr
 Deno.test("quaylet mirror: without FEATURE_REPO_MIRROR nothing is allowed", () =>
   withEdge({ config: { FEATURE_REPO_MIRROR: false } }, async (edge) => {
     for (const line of [["list", "acme"], ["show", "acme/app"]]) {
-      assert.equal((await run(edge, ["mirror", ...line])).code, 5, line.join(" "));
+      assert.equal((await runOperator(edge.deps, ["mirror", ...line])).code, 5, line.join(" "));
     }
   }));
 
 Deno.test("quaylet mirror: every subcommand is offered by completion", async () => {
-  const { out } = await withHelp();
+  const { out } = await runOperator(undefined, "help mirror");
   for (const word of COMPLETIONS.mirror ?? []) assert.ok(out.includes(`quaylet mirror ${word} `), word);
 });
-
-async function withHelp(): Promise<Result> {
-  const result = { code: -1, out: "", err: "" };
-  result.code = await runCli(["help", "mirror"], {
-    stdout: (text) => void (result.out += text),
-    stderr: (text) => void (result.err += text),
-    stdin: () => Promise.resolve(""),
-    env: {},
-  });
-  return result;
-}

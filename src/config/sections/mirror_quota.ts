@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { LINK_LIMITS } from "../link_limits.ts";
 import { parseWindow } from "../../lib/daily_windows.ts";
 import { flag, optionalText, texts, whole } from "../field.ts";
 
@@ -12,8 +13,7 @@ const autoprunePolicy = z.discriminatedUnion("method", [
 
 /** What all mirrors of one upstream may take; the same fields as `limits` of a mirror. */
 const linkLimits = z.strictObject({
-  bytes_per_second: z.int().min(1).optional(),
-  concurrency: z.int().min(1).max(64).optional(),
+  ...LINK_LIMITS,
   windows: z.array(
     z.string().superRefine((text, context) => {
       try {
@@ -23,8 +23,6 @@ const linkLimits = z.strictObject({
       }
     }),
   ).optional(),
-  daily_bytes: z.int().min(1).optional(),
-  monthly_bytes: z.int().min(1).optional(),
 });
 
 /** Mirroring, proxy cache, quotas and auto-pruning. */

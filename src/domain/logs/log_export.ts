@@ -12,6 +12,7 @@ import { logAction } from "./action_log.ts";
 import type { Deps } from "../deps.ts";
 import { DAY_MS, listLogs, type LogPosition, type LogRow, metadataOf, type OpenLog } from "./logs.ts";
 import { sendLogExportMail } from "../accounts/mails.ts";
+import { utcDay } from "../../lib/utc_day.ts";
 
 export const EXPORT_QUEUE = "exportactionlogs";
 const TRIES = 3;
@@ -290,6 +291,6 @@ function httpDate(ms: number): string {
 
 /** MM/DD/YYYY */
 function dayOf(ms: number): string {
-  const [year, month, day] = new Date(ms).toISOString().slice(0, 10).split("-");
+  const [year, month, day] = utcDay(ms).split("-");
   return `${month}/${day}/${year}`;
 }

@@ -1,6 +1,7 @@
 import { type MirrorLimits, MirrorPaused } from "./limits.ts";
 import { pauseFor } from "./waiting.ts";
 import { isOpen, nextOpeningMs, parseWindow, type Window } from "../../lib/daily_windows.ts";
+import { utcDay } from "../../lib/utc_day.ts";
 
 /** Bytes taken today and this month (UTC), by whoever is subject to the same budget. */
 export interface Traffic {
@@ -100,18 +101,18 @@ export class Allowance {
   }
 
   #dayBytes(nowMs: number): number {
-    const known = this.#traffic.day === dayOf(nowMs) ? this.#traffic.dayBytes : 0;
+    const known = this.#traffic.day === utcDay(nowMs) ? this.#traffic.dayBytes : 0;
     return known + this.#unsavedBytes;
   }
 
   #monthBytes(nowMs: number): number {
-    const isThisMonth = this.#traffic.day.slice(0, 7) === dayOf(nowMs).slice(0, 7);
+    const isThisMonth = this.#traffic.day.slice(0, 7) === utcDay(nowMs).slice(0, 7);
     return (isThisMonth ? this.#traffic.monthBytes : 0) + this.#unsavedBytes;
   }
 
   /** What all have taken by now, without what is not saved yet. */
   loaded(traffic: Traffic): void {
-    this.#traffic = { ...traffic, day: dayOf(this.now()) };
+    this.#traffic = { ...traffic, day: utcDay(this.now()) };
   }
 
   get hasUnsaved(): boolean {
@@ -128,11 +129,6 @@ export class Allowance {
   putBack(bytes: number): void {
     this.#unsavedBytes += bytes;
   }
-}
-
-/** `2026-11-26` */
-export function dayOf(atMs: number): string {
-  return new Date(atMs).toISOString().slice(0, 10);
 }
 
 function startOfNext(period: "day" | "month", nowMs: number): number {

@@ -8,7 +8,7 @@ import { readImageConfig } from "../content/image_config.ts";
 import { putManifest } from "../content/manifests.ts";
 import { fetchBlob, type FetchDeps, HOLD_SECONDS, isInStorage, type WantedBlob } from "./blob_fetch.ts";
 import { type Closure, collectClosure } from "./closure.ts";
-import type { Gate, RunLimits } from "./limits.ts";
+import type { RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
 import { localManifests } from "./plan.ts";
 import type { ReportProgress } from "./progress.ts";
@@ -24,8 +24,6 @@ export interface CopyContext {
   readonly listed: ReadonlySet<string>;
   readonly referrersApi: { supported: boolean | undefined };
   readonly limits: RunLimits;
-  /** Lets `limits.concurrency` blobs of the whole run through at once. */
-  readonly turnstile: Gate;
   readonly report: ReportProgress;
   readonly signal: AbortSignal;
 }
@@ -94,7 +92,7 @@ async function bringBlobs(
   context: CopyContext,
   blobs: readonly WantedBlob[],
 ): Promise<void> {
-  const { mirror: { repositoryId }, report, turnstile, signal } = context;
+  const { mirror: { repositoryId }, report, limits: { turnstile }, signal } = context;
   const linked = await insertLinks(deps.sql, {
     repositoryId,
     digests: blobs.map(({ digest }) => digest),

@@ -1,4 +1,6 @@
 /** What a mirror may take of its link. The hooks that a run asks; how they decide is `pacing.ts`. */
+import type { SpelledLimits } from "../../config/link_limits.ts";
+import { Turnstile } from "./waiting.ts";
 
 /** As stored with the mirror; absent fields mean no limit, which is Quay's behaviour. */
 export interface MirrorLimits {
@@ -11,15 +13,7 @@ export interface MirrorLimits {
   readonly monthlyBytes?: number;
 }
 
-/** {@link MirrorLimits} as `config.yaml` and the API spell them. */
-export interface SpelledLimits {
-  readonly bytes_per_second?: number | undefined;
-  readonly concurrency?: number | undefined;
-  readonly windows?: readonly string[] | undefined;
-  readonly daily_bytes?: number | undefined;
-  readonly monthly_bytes?: number | undefined;
-}
-
+/** From how `config.yaml` and the API spell them. */
 export function limitsFrom(spelled: SpelledLimits): MirrorLimits {
   const { bytes_per_second, concurrency, windows, daily_bytes, monthly_bytes } = spelled;
   return {
@@ -41,10 +35,8 @@ export interface Gate {
 
 /** One run's view of its limits. They may change while it runs: each question is answered by the limits of that moment. */
 export interface RunLimits {
-  /** Blobs to fetch at once from now on. */
-  readonly concurrency: number;
-  /** Lets so many through, those of the upstream as a whole included. The run makes its own when there is none. */
-  readonly turnstile?: Gate;
+  /** Lets as many blobs through as may be fetched at once, by this run and from its upstream as a whole. */
+  readonly turnstile: Gate;
   /**
    * Asked before an image is begun. Resolves when it may be.
    * @throws {MirrorPaused}
@@ -64,7 +56,11 @@ export class MirrorPaused extends Error {
   }
 }
 
-/** No limits at all but the number of blobs at once. */
-export function unlimited({ concurrency = DEFAULT_CONCURRENCY }: MirrorLimits = {}): RunLimits {
-  return { concurrency, mayGoOn: () => Promise.resolve(), took: () => Promise.resolve() };
+/** No limits at all but the usual number of blobs at once. */
+export function unlimited(): RunLimits {
+  return {
+    turnstile: new Turnstile(() => DEFAULT_CONCURRENCY),
+    mayGoOn: () => Promise.resolve(),
+    took: () => Promise.resolve(),
+  };
 }

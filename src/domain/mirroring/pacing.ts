@@ -1,16 +1,9 @@
 /** Makes the limits of mirrors and of upstreams act: rates, daily windows, byte budgets, blobs at once. */
-import type { Sql } from "../../drivers/database/postgres.ts";
+import type { SpelledLimits } from "../../config/link_limits.ts";
 import { addMirrorTraffic } from "../../drivers/database/queries/mirror_traffic.ts";
 import type { Deps } from "../deps.ts";
-import { Allowance, type Clock, REAL_CLOCK } from "./allowance.ts";
-import {
-  DEFAULT_CONCURRENCY,
-  type Gate,
-  limitsFrom,
-  type MirrorLimits,
-  type RunLimits,
-  type SpelledLimits,
-} from "./limits.ts";
+import { Allowance, REAL_CLOCK } from "./allowance.ts";
+import { DEFAULT_CONCURRENCY, limitsFrom, type MirrorLimits, type RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
 import { parseExternalReference } from "./external_reference.ts";
 import { Turnstile } from "./waiting.ts";
@@ -19,14 +12,13 @@ import { Turnstile } from "./waiting.ts";
 const SAVE_MS = 1_000;
 
 export interface PacedLimits extends RunLimits {
-  readonly turnstile: Gate;
   /** The mirror's limits from now on, also for what is under way. */
   change(limits: MirrorLimits): void;
   /** Writes down what was taken since the last time. */
   close(): Promise<void>;
 }
 
-type PacingDeps = Pick<Deps, "sql" | "now" | "log"> & { readonly clock?: Clock };
+type PacingDeps = Pick<Deps, "sql" | "now" | "log">;
 
 /**
  * What one mirror or one upstream may take, and took. Rates and numbers of blobs hold for this node; budgets for all nodes,
@@ -44,7 +36,7 @@ class Share {
     limits: MirrorLimits,
     concurrency: number,
   ) {
-    this.allowance = new Allowance(limits, deps.now, deps.clock ?? REAL_CLOCK);
+    this.allowance = new Allowance(limits, deps.now, REAL_CLOCK);
     this.turnstile = new Turnstile(() => this.allowance.limits.concurrency ?? concurrency);
   }
 
@@ -60,15 +52,15 @@ class Share {
   }
 
   async save(): Promise<void> {
-    await (this.#saving ??= this.#save(this.deps.sql).finally(() => this.#saving = undefined));
+    await (this.#saving ??= this.#save().finally(() => this.#saving = undefined));
   }
 
-  async #save(sql: Sql): Promise<void> {
+  async #save(): Promise<void> {
     const { allowance, subject, deps } = this;
     this.#savedAtMs = deps.now();
     const bytes = allowance.takeUnsaved();
     try {
-      allowance.loaded(await addMirrorTraffic(sql, subject, deps.now(), bytes));
+      allowance.loaded(await addMirrorTraffic(deps.sql, subject, deps.now(), bytes));
     } catch (error) {
       allowance.putBack(bytes);
       deps.log.warn("what a mirror took of its link was not written down; that is tried again", {
@@ -92,9 +84,6 @@ export class MirrorPacing {
     const upstream = this.#upstreamOf(mirror.source.reference);
     const shares = upstream === undefined ? [own] : [own, upstream];
     return {
-      get concurrency() {
-        return own.allowance.limits.concurrency ?? DEFAULT_CONCURRENCY;
-      },
       turnstile: upstream === undefined ? own.turnstile : {
         run: (work) => own.turnstile.run(() => upstream.turnstile.run(work)),
       },

@@ -12,7 +12,7 @@ import type { ReportProgress } from "./progress.ts";
 import { wantsReferrer } from "./rules.ts";
 import { openSource, SourceUnusable } from "./source.ts";
 import { switchTags } from "./tag_switch.ts";
-import { forEachLimited, Turnstile } from "./waiting.ts";
+import { forEachLimited } from "./waiting.ts";
 
 export type RunDeps = CopyDeps & Pick<Deps, "secrets" | "upstream">;
 
@@ -86,7 +86,6 @@ class MirrorRun {
       upstream,
       referrersApi: { supported: undefined },
       limits: hooks.limits,
-      turnstile: hooks.limits.turnstile ?? new Turnstile(() => hooks.limits.concurrency),
       report: hooks.report,
       signal: hooks.signal,
     };

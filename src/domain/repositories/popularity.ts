@@ -12,6 +12,7 @@ import {
   updateSearchScores,
 } from "../../drivers/database/queries/popularity.ts";
 import type { Deps } from "../deps.ts";
+import { utcDay } from "../../lib/utc_day.ts";
 
 const DAY_MS = 86_400_000;
 /** What was done before is not counted when counting starts. */
@@ -40,12 +41,12 @@ export async function countRepositoryActions({ sql, now }: Pick<Deps, "sql" | "n
       : Math.max(Date.parse(last) + DAY_MS, lastOverMs - (FIRST_DAYS - 1) * DAY_MS);
     let days = 0;
     for (let ms = firstMs; ms <= lastOverMs; ms += DAY_MS) {
-      if (await countActionsOf(tx, dayOf(ms)) > 0) days++;
+      if (await countActionsOf(tx, utcDay(ms)) > 0) days++;
     }
-    if (days > 0) await deleteCountsBefore(tx, dayOf(lastOverMs - KEPT_DAYS * DAY_MS));
+    if (days > 0) await deleteCountsBefore(tx, utcDay(lastOverMs - KEPT_DAYS * DAY_MS));
     return days;
   });
-  if (counted > 0) await scoreRepositories({ sql, now }, dayOf(lastOverMs));
+  if (counted > 0) await scoreRepositories({ sql, now }, utcDay(lastOverMs));
   return counted;
 }
 
@@ -58,10 +59,10 @@ export async function listActionCounts(
   repositoryId: number,
 ): Promise<{ day: string; count: number }[]> {
   const todayMs = startOfDay(now());
-  const rows = await selectActionCounts(sql, repositoryId, dayOf(todayMs - SHOWN_DAYS * DAY_MS));
+  const rows = await selectActionCounts(sql, repositoryId, utcDay(todayMs - SHOWN_DAYS * DAY_MS));
   const counted = new Map(rows.map(({ day, count }) => [day, count]));
   return Array.from({ length: SHOWN_DAYS }, (_, at) => {
-    const day = dayOf(todayMs - (SHOWN_DAYS - at) * DAY_MS);
+    const day = utcDay(todayMs - (SHOWN_DAYS - at) * DAY_MS);
     return { day, count: counted.get(day) ?? 0 };
   });
 }
@@ -77,8 +78,4 @@ async function scoreRepositories({ sql, now }: Pick<Deps, "sql" | "now">, day: s
 
 function startOfDay(ms: number): number {
   return Math.floor(ms / DAY_MS) * DAY_MS;
-}
-
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
 }

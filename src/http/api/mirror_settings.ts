@@ -1,5 +1,6 @@
 /** A mirror's settings as Quay's clients send and see them (api.md §10), and Quaylet's own beside them. */
 import * as z from "zod";
+import { LINK_LIMITS } from "../../config/link_limits.ts";
 import type { NewMirrorSettings } from "../../domain/mirroring/administration.ts";
 import type { Deps } from "../../domain/deps.ts";
 import { usernameOf } from "../../domain/mirroring/inspection.ts";
@@ -47,16 +48,8 @@ const rules = z.object({
 });
 
 const limits = z.object({
-  bytes_per_second: z.int().min(1).optional().meta({ description: "B/s." }),
-  concurrency: z.int().min(1).max(64).optional().meta({
-    description: "Layers fetched at once; 6 unless given.",
-  }),
-  windows: z.array(z.string()).optional()
-    .meta({
-      description: "HH:MM-HH:MM and a time zone, such as 02:00-05:00 Europe/Berlin.",
-    }),
-  daily_bytes: z.int().min(1).optional().meta({ description: "Bytes of layers in a day (UTC)." }),
-  monthly_bytes: z.int().min(1).optional().meta({ description: "Bytes of layers in a month (UTC)." }),
+  ...LINK_LIMITS,
+  concurrency: LINK_LIMITS.concurrency.meta({ description: "Layers fetched at once; 6 unless given." }),
 }).meta({
   description:
     "Quaylet's own: what the mirror may take of its link. Set as a whole; acts within seconds, also on a run that is under way. " +

@@ -1,3 +1,4 @@
+import { utcDay } from "../../../lib/utc_day.ts";
 import type { Sql } from "../postgres.ts";
 
 /**
@@ -10,7 +11,7 @@ export async function addMirrorTraffic(
   nowMs: number,
   bytes: number,
 ): Promise<{ dayBytes: number; monthBytes: number }> {
-  const day = new Date(nowMs).toISOString().slice(0, 10);
+  const day = utcDay(nowMs);
   const month = `${day.slice(0, 7)}-01`;
   const [sums] = await sql<{ dayBytes: number; monthBytes: number }[]>`
     with today as (
@@ -29,6 +30,6 @@ export async function addMirrorTraffic(
 
 /** Forgets the days before the last month. */
 export async function deleteOldMirrorTraffic(sql: Sql, nowMs: number): Promise<void> {
-  const before = new Date(nowMs - 62 * 24 * 3600_000).toISOString().slice(0, 10);
+  const before = utcDay(nowMs - 62 * 24 * 3600_000);
   await sql`delete from mirrortraffic where day < ${before}`;
 }

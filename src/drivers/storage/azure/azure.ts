@@ -11,6 +11,7 @@ import {
 import { AppError } from "../../../lib/errors.ts";
 import type { AppendTurn, StorageAppender, StorageDriver } from "../driver.ts";
 import { checkKey, checkPrefix } from "../keys.ts";
+import { appendWhole, probeStore } from "../object_store.ts";
 import { type PartPool, poolFor } from "../part_pool.ts";
 import type { UploadEvents } from "../s3/multipart.ts";
 import { createTransport } from "../s3/transport.ts";
@@ -132,19 +133,8 @@ export function createAzureDriver(options: AzureOptions): StorageDriver & { clos
   async function write(name: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     checkKey(name);
     const upload = `uploads/${crypto.randomUUID()}`;
-    const appender = append(upload, 0, { target: name });
-    try {
-      for await (const chunk of body) {
-        signal?.throwIfAborted();
-        await appender.write(chunk);
-      }
-      signal?.throwIfAborted();
-      const whole = await appender.close({ durable: true, last: true });
-      if (whole.key !== name) await move(whole.key, name);
-    } catch (error) {
-      await appender.abort();
-      throw error;
-    }
+    const whole = await appendWhole(append(upload, 0, { target: name }), body, signal);
+    if (whole.key !== name) await move(whole.key, name);
   }
 
   async function move(from: string, to: string): Promise<void> {
@@ -195,20 +185,6 @@ export function createAzureDriver(options: AzureOptions): StorageDriver & { clos
     }
   }
 
-  async function probe(): Promise<void> {
-    const name = `uploads/probe-${crypto.randomUUID()}`;
-    const sent = crypto.getRandomValues(new Uint8Array(4096));
-    await guard(() => blobOf(name).upload(Buffer.from(sent.buffer), sent.length));
-    try {
-      const got = new Uint8Array(await new Response(await read(name)).arrayBuffer());
-      if (got.length !== sent.length || !got.every((byte, i) => byte === sent[i])) {
-        throw new AppError("storage_unavailable", "storage does not return what was written");
-      }
-    } finally {
-      await blobOf(name).deleteIfExists().catch(() => {}); // the clean-up gets it otherwise
-    }
-  }
-
   return {
     stat,
     read,
@@ -235,7 +211,12 @@ export function createAzureDriver(options: AzureOptions): StorageDriver & { clos
       );
     },
     capacity: () => Promise.resolve(undefined),
-    probe,
+    probe: () =>
+      probeStore({
+        put: (key, bytes) => guard(() => blobOf(key).upload(Buffer.from(bytes.buffer), bytes.length)),
+        read,
+        remove: (key) => blobOf(key).deleteIfExists(),
+      }),
     close: () => {
       pool.close();
       return transport.close();

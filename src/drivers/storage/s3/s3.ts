@@ -9,6 +9,7 @@ import { CredentialStore } from "./credentials.ts";
 import { abortMultipart, copyObject, listMultiparts, type UploadEvents } from "./multipart.ts";
 import { streamObject } from "./object_stream.ts";
 import { headObject, listObjects, putObject, removeObject } from "./objects.ts";
+import { appendWhole, probeStore } from "../object_store.ts";
 import { poolFor } from "../part_pool.ts";
 import type { S3Settings } from "./settings.ts";
 import { createTransport } from "./transport.ts";
@@ -66,17 +67,7 @@ export function createS3Driver(options: S3Options): S3Driver {
   async function write(key: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     checkKey(key);
     const appender = await append(`uploads/${crypto.randomUUID()}`, 0, { target: key });
-    try {
-      for await (const chunk of body) {
-        signal?.throwIfAborted();
-        await appender.write(chunk);
-      }
-      signal?.throwIfAborted();
-      await appender.close({ durable: true, last: true });
-    } catch (error) {
-      await appender.abort();
-      throw error;
-    }
+    await appendWhole(appender, body, signal);
   }
 
   async function move(from: string, to: string): Promise<void> {
@@ -96,21 +87,6 @@ export function createS3Driver(options: S3Options): S3Driver {
     if (state?.uploadId !== undefined) await abortMultipart(client, key, state.uploadId);
     for (const name of [key, state?.tail?.key, state?.staleTail]) {
       if (name !== undefined) await removeObject(client, name);
-    }
-  }
-
-  async function probe(): Promise<void> {
-    const key = `uploads/probe-${crypto.randomUUID()}`;
-    const sent = crypto.getRandomValues(new Uint8Array(4096));
-    await putObject(client, key, sent);
-    try {
-      const stream = await streamObject(client, key, 0, undefined);
-      const got = new Uint8Array(await new Response(stream).arrayBuffer());
-      if (got.length !== sent.length || !got.every((byte, i) => byte === sent[i])) {
-        throw new AppError("storage_unavailable", "storage does not return what was written");
-      }
-    } finally {
-      await removeObject(client, key).catch(() => {}); // the clean-up gets it otherwise
     }
   }
 
@@ -147,7 +123,12 @@ export function createS3Driver(options: S3Options): S3Driver {
       return await client.presign(key, seconds);
     },
     capacity: () => Promise.resolve(undefined),
-    probe,
+    probe: () =>
+      probeStore({
+        put: (key, bytes) => putObject(client, key, bytes),
+        read: (key) => streamObject(client, key, 0, undefined),
+        remove: (key) => removeObject(client, key),
+      }),
     close: () => {
       pool.close();
       return transport.close();
