@@ -23,6 +23,7 @@ import { logExportRoutes } from "./log_export.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
+import { namespaceNotificationRoutes } from "./namespace_notification.ts";
 import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
@@ -78,6 +79,7 @@ export const API_ROUTES: readonly Route[] = [
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
   ...repositoryNotificationRoutes,
+  ...namespaceNotificationRoutes,
   ...authorizedEmailRoutes,
   ...starRoutes,
   ...tagRoutes,

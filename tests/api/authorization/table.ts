@@ -8,7 +8,7 @@ import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
 import { immutabilityPolicies } from "./immutability_policy.ts";
 import { mirrors } from "./mirror.ts";
-import { repositoryNotifications, userNotifications } from "./notification.ts";
+import { namespaceNotifications, repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { autoprunePolicies } from "./autoprune_policy.ts";
@@ -49,6 +49,7 @@ export const RESOURCES: readonly Resource[] = [
   logs,
   immutabilityPolicies,
   repositoryNotifications,
+  namespaceNotifications,
   userNotifications,
   superusers,
   searches,

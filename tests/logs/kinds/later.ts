@@ -14,7 +14,4 @@ export const LATER: Partial<Record<LogKind, string>> = {
   org_mirror_repo_creation_failed: "with room mirror",
   autoprune_tag_delete: "with auto-pruning",
   tags_made_immutable_by_policy: "with immutability policies that look back: ours look at new tags only",
-  create_namespace_notification: "with namespace notifications",
-  delete_namespace_notification: "with namespace notifications",
-  reset_namespace_notification: "with namespace notifications",
 };

@@ -23,6 +23,7 @@ import blobClaims from "./0022_blob_claims.sql" with { type: "text" };
 import scrub from "./0023_scrub.sql" with { type: "text" };
 import mirrorTraffic from "./0024_mirror_traffic.sql" with { type: "text" };
 import quotaSizes from "./0025_quota_sizes.sql" with { type: "text" };
+import namespaceNotifications from "./0030_namespace_notifications.sql" with { type: "text" };
 import peopleOfNamespaces from "./0029_people_of_namespaces.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
@@ -53,4 +54,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0024_mirror_traffic", text: mirrorTraffic },
   { name: "0025_quota_sizes", text: quotaSizes },
   { name: "0029_people_of_namespaces", text: peopleOfNamespaces },
+  { name: "0030_namespace_notifications", text: namespaceNotifications },
 ];
