@@ -27,6 +27,7 @@ import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { mirrorRoutes } from "./mirror.ts";
+import { mirrorHealthRoutes } from "./mirror_health.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
@@ -91,6 +92,7 @@ export const API_ROUTES: readonly Route[] = [
   ...logRoutes,
   ...logExportRoutes,
   ...mirrorRoutes,
+  ...mirrorHealthRoutes,
   ...searchRoutes,
   ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),

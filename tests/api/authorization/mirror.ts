@@ -27,6 +27,21 @@ export const mirrors: Resource = {
     "POST /repository/{repository}/mirror/sync-cancel": { ...changing, ok: 204 },
     "POST /repository/{repository}/mirror/preview": asking,
     "POST /repository/{repository}/mirror/verify": { ...asking, body: {} },
+    // Without a namespace it is the whole registry's: tests/mirror/health_test.ts.
+    "GET /repository/mirror/health": {
+      on: "namespace",
+      query: "namespace={namespace}",
+      who: "SU GRO M O",
+      ok: 200,
+      FL: true,
+      features: ["FEATURE_REPO_MIRROR"],
+    },
+    "GET /superuser/mirror/health": {
+      who: "SU GRO",
+      ok: 200,
+      FL: true,
+      features: ["FEATURE_REPO_MIRROR", "FEATURE_SUPER_USERS"],
+    },
   },
   async prepare(world) {
     const { sql } = world.deps;
