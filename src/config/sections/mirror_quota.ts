@@ -66,7 +66,10 @@ export const mirrorQuotaKeys = {
   SSRF_ALLOWED_HOSTS: texts([], "Private hosts that mirrors and export callbacks may go to.", {
     since: "3.17",
   }),
-  FEATURE_PROXY_CACHE: flag(false, "Organizations may cache another registry."),
+  FEATURE_PROXY_CACHE: flag(
+    false,
+    "Organizations may cache another registry: it can be set up and validated; pulls do not go through it yet.",
+  ),
   FEATURE_PROXY_CACHE_BLOB_DOWNLOAD: flag(true, "Keep the blobs of a cached image too.", { since: "3.18" }),
   FEATURE_QUOTA_MANAGEMENT: flag(false, "Count what is stored, and limit it."),
   FEATURE_EDIT_QUOTA: flag(true, "Administrators of an organization may change its quota."),

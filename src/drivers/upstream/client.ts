@@ -155,6 +155,22 @@ class UpstreamClient implements Upstream {
     throw this.#failure(answer, `blob ${digest}`);
   }
 
+  async greets(signal: AbortSignal): Promise<boolean> {
+    const { credentials } = this.options;
+    try {
+      return await this.#retried(signal, async (own) => {
+        const answer = await this.#ask("GET", "/v2/", {}, own);
+        await discard(answer);
+        if (answer.status === 200) return true;
+        throw this.#failure(answer, "its registry API");
+      });
+    } catch (error) {
+      const isClosed = error instanceof UpstreamError && error.failure === "unauthorized";
+      if (isClosed && credentials === undefined) return false;
+      throw error;
+    }
+  }
+
   close(): Promise<void> {
     return this.transport.close();
   }

@@ -100,6 +100,8 @@ export interface Upstream {
   listReferrers(subject: Digest, signal: AbortSignal): Promise<UpstreamDescriptor[] | undefined>;
   /** Bytes from `offset` on; nothing is verified. */
   openBlob(digest: Digest, offset: number, signal: AbortSignal): Promise<UpstreamBlob>;
+  /** Whether the other side lets in whoever asks; false when there are no credentials and it wants some. */
+  greets(signal: AbortSignal): Promise<boolean>;
   /** Ends its connections. */
   close(): Promise<void>;
 }

@@ -29,11 +29,13 @@ import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { mirrorRoutes } from "./mirror.ts";
 import { mirrorHealthRoutes } from "./mirror_health.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { proxyCacheRoutes } from "./proxy_cache.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
+import { repositoryTokenRoutes } from "./repository_token.ts";
 import { robotRoutes } from "./robot.ts";
 import { robotFederationRoutes } from "./robot_federation.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
@@ -71,6 +73,7 @@ export const API_ROUTES: readonly Route[] = [
   ...teamInviteRoutes,
   ...teamSyncRoutes,
   ...prototypeRoutes,
+  ...proxyCacheRoutes,
   ...robotRoutes,
   ...robotFederationRoutes,
   ...repositoryRoutes,
@@ -88,6 +91,7 @@ export const API_ROUTES: readonly Route[] = [
   ...messageRoutes,
   ...pullStatisticsRoutes,
   ...quotaRoutes,
+  ...repositoryTokenRoutes,
   ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,

@@ -12,8 +12,10 @@ import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { autoprunePolicies } from "./autoprune_policy.ts";
+import { proxyCaches } from "./proxy_cache.ts";
 import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
+import { repositoryTokens } from "./repository_token.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
 import { searches } from "./search.ts";
@@ -32,12 +34,14 @@ export const RESOURCES: readonly Resource[] = [
   organizations,
   teams,
   prototypes,
+  proxyCaches,
   applications,
   appTokens,
   authorizations,
   robots,
   repositories,
   repositoryPermissions,
+  repositoryTokens,
   authorizedEmails,
   stars,
   tags,

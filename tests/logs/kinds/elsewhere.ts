@@ -18,6 +18,8 @@ export const ELSEWHERE: Partial<Record<LogKind, string>> = {
   create_repository_autoprune_policy: "api/autoprune_policies_test.ts",
   update_repository_autoprune_policy: "api/autoprune_policies_test.ts",
   delete_repository_autoprune_policy: "api/autoprune_policies_test.ts",
+  create_proxy_cache_config: "api/proxy_cache_test.ts",
+  delete_proxy_cache_config: "api/proxy_cache_test.ts",
   repo_mirror_sync_started: "mirror/log_test.ts",
   repo_mirror_sync_failed: "mirror/log_test.ts",
   repo_mirror_sync_success: "mirror/log_test.ts",

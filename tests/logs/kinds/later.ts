@@ -12,8 +12,6 @@ export const LATER: Partial<Record<LogKind, string>> = {
   org_mirror_sync_cancelled: "with room mirror",
   org_mirror_repo_created: "with room mirror",
   org_mirror_repo_creation_failed: "with room mirror",
-  create_proxy_cache_config: "with proxy caches",
-  delete_proxy_cache_config: "with proxy caches",
   autoprune_tag_delete: "with auto-pruning",
   tags_made_immutable_by_policy: "with immutability policies that look back: ours look at new tags only",
   create_namespace_notification: "with namespace notifications",
