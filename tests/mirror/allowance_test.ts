@@ -22,13 +22,13 @@ Deno.test("a rate holds over pieces of any size, and waits in slices of a second
   assert.ok(time.pauses.every((ms) => ms <= 1000));
 });
 
-Deno.test("nobody saves up while idle", async () => {
+Deno.test("nobody saves up while idle, but for what a timer may be late", async () => {
   const time = new Time();
   const allowance = new Allowance({ bytesPerSecond: 1000 }, time.now, time);
   time.nowMs += 3600_000;
   const startedMs = time.nowMs;
   await allowance.took(3000, 1).done;
-  assert.equal(time.nowMs - startedMs, 3000);
+  assert.equal(time.nowMs - startedMs, 2980);
 });
 
 Deno.test("a rate that is changed acts on a wait that is under way", async () => {

@@ -185,6 +185,8 @@ Deno.test("PUT /mirror with a window that is closed, during a run: paused_until 
       assert.ok(paused.bytes_fetched > 0 && paused.bytes_fetched < 3_000_000);
       const { repositories, workers } = await edge.expect(200, "GET", "/superuser/mirror/health");
       assert.deepEqual([repositories.syncing, repositories.paused, workers.active], [1, 1, 0]);
+      const metrics = await (await fetch(`${edge.appliance.metricsUrl}/metrics`)).text();
+      assert.match(metrics, /^quaylet_mirror_paused\{namespace="acme",repository="app"\} 1$/m);
       link.faults = {};
       await edge.expect(201, "PUT", "/repository/acme/app/mirror", { limits: {} });
       assert.equal((await edge.ended("app")).status, "SUCCESS");

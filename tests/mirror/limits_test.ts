@@ -5,6 +5,7 @@ import type { MirrorChange } from "../../src/domain/mirroring/settings.ts";
 import type { MirrorLimits } from "../../src/domain/mirroring/limits.ts";
 import { findMirrorProgress } from "../../src/domain/mirroring/mirrors.ts";
 import { type Mirror, SYNC_STATUS } from "../../src/domain/mirroring/model.ts";
+import { requestMirrorSync } from "../../src/drivers/database/queries/mirror.ts";
 import {
   addMirrorTraffic,
   deleteOldMirrorTraffic,
@@ -28,6 +29,7 @@ const CLOSED = "15:00-15:59";
 
 interface Scene {
   readonly edge: Edge;
+  readonly fake: FakeRegistry;
   readonly mirror: Mirror;
   readonly digest: string;
   /** What came over the link. */
@@ -58,6 +60,7 @@ function withScene(
           void await changeMirror(edge.deps, { kind: "operator" }, repository, change);
         await fn({
           edge,
+          fake,
           mirror,
           digest,
           link,
@@ -195,6 +198,29 @@ Deno.test("REPO_MIRROR_UPSTREAM_LIMITS: all mirrors of an upstream share its bud
       [host]: { daily_bytes: 1000, bytes_per_second: 2_000_000, concurrency: 1 },
     },
   })));
+
+Deno.test("REPO_MIRROR_UPSTREAM_LIMITS: a small image does not wait for all layers of another mirror", () =>
+  withScene(async ({ edge, mirror, link, fake }) => {
+    const layers = Array.from({ length: 40 }, (_, index) => randomBytes(60_000, 100 + index));
+    fake.image("large", layers);
+    const small = fake.image("small", [randomBytes(20_000, 99)]);
+    const follow = (tag: string, startMs: number) =>
+      edge.mirror({ reference: mirror.source.reference, startMs, rules: { globs: [tag] } });
+    await edge.deps.sql`update repomirrorconfig set is_enabled = false where id = ${mirror.id}`;
+    const first = await follow("large", NOON_MS - 1000);
+    const second = await follow("small", NOON_MS + 3600_000);
+    // All its layers stand at the upstream's gate at once.
+    await edge.deps.sql`update repomirrorconfig set limits = '{"concurrency":64}' where id = ${first.id}`;
+    link.faults = { bytesPerSecond: 400_000 };
+    const blobs = () => fake.requests.filter((request) => request.includes("/blobs/")).length;
+    await working(edge, async () => {
+      await eventually(() => Promise.resolve(assert.ok(blobs() >= 3)));
+      await requestMirrorSync(edge.deps.sql, second.repositoryId);
+      await eventually(async () => assert.deepEqual(await edge.tags(second), { small }), 30_000);
+      assert.ok(blobs() < 30, `${blobs()} layers had come before the small image was there`);
+      link.faults = {};
+    });
+  }, (host) => ({ REPO_MIRROR_UPSTREAM_LIMITS: { [host]: { concurrency: 1 } } })));
 
 Deno.test("a paused run goes on by itself when its window opens", () =>
   withScene(async (scene) => {

@@ -45,3 +45,17 @@ Deno.test("SharedRate: who leaves is not paid for, and the last to leave ends th
   rate.settle();
   await third.done;
 });
+
+Deno.test("SharedRate: timers that are late take nothing from a rate that one connection uses", async () => {
+  const time = new Time();
+  const late = {
+    monotonicMs: time.monotonicMs,
+    pause: (ms: number, s: AbortSignal) => time.pause(ms + 3, s),
+  };
+  const rate = new SharedRate(() => 50_000_000, () => {}, late);
+  const startedMs = time.nowMs;
+  for (let piece = 0; piece < 1000; piece++) await rate.pay(65_536, 1).done;
+  const tookMs = time.nowMs - startedMs;
+  const idealMs = 1000 * 65_536 * 1000 / 50_000_000;
+  assert.ok(tookMs >= idealMs - 25 && tookMs <= idealMs + 25, `${tookMs} ms, not ${idealMs}`);
+});

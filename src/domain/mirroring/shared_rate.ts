@@ -12,6 +12,8 @@ export const REAL_CLOCK: Clock = { monotonicMs: () => performance.now(), pause: 
 
 /** The longest wait before the rate is asked for again: so soon does a change act. */
 const SLICE_MS = 1_000;
+/** A timer may be so late: that time pays what comes next, or one connection would stay far below a high rate. */
+const LATE_MS = 20;
 /** Less than this is paid. */
 const NOTHING_BYTES = 0.5;
 
@@ -33,7 +35,8 @@ const PAID: Payment = { done: undefined, leave() {} };
 
 /**
  * A rate that several share. Whoever has taken bytes waits until they are paid, one after another, owners in rotation: a
- * piece of any size keeps the rate, one with many connections gets no more than one with few, and nobody saves up while idle.
+ * piece of any size keeps the rate, one with many connections gets no more than one with few, and nobody saves up while idle
+ * (but for some milliseconds).
  */
 export class SharedRate {
   readonly #waiting = new Rotation<Debt>();
@@ -60,6 +63,8 @@ export class SharedRate {
     done.catch(() => {}); // told to whoever still waits
     const debt = { bytes, resolve, reject };
     this.#waiting.add(owner, debt);
+    this.settle();
+    if (this.#waiting.isEmpty) return PAID;
     if (this.#round === undefined) void this.#payAll(this.#round = new AbortController());
     return {
       done,
@@ -76,15 +81,16 @@ export class SharedRate {
     const nowMs = this.clock.monotonicMs();
     const rate = this.bytesPerSecond();
     let creditBytes = rate === undefined ? Infinity : (nowMs - this.#paidAtMs) * rate / 1000;
-    this.#paidAtMs = nowMs;
     for (let debt = this.#waiting.first(); debt !== undefined; debt = this.#waiting.first()) {
       const paidBytes = Math.min(debt.bytes, creditBytes);
       creditBytes -= paidBytes;
       debt.bytes -= paidBytes;
-      if (debt.bytes >= NOTHING_BYTES) return;
+      if (debt.bytes >= NOTHING_BYTES) break;
       this.#waiting.shift();
       debt.resolve();
     }
+    const leftMs = rate === undefined ? 0 : Math.min(LATE_MS, creditBytes * 1000 / rate);
+    this.#paidAtMs = nowMs - leftMs;
   }
 
   async #payAll(round: AbortController): Promise<void> {
