@@ -160,6 +160,22 @@ export function createMetrics() {
       "Mirrors that this node works on now.",
       [],
     ),
+    /** Quaylet's own, as the next two: while a run is under way, or pauses. */
+    mirrorPercentDone: gaugeFamily(
+      "quaylet_mirror_percent_done",
+      "How much of the mirror's run is behind it, 0 to 100.",
+      ["namespace", "repository"],
+    ),
+    mirrorBytesPerSecond: gaugeFamily(
+      "quaylet_mirror_bytes_per_second",
+      "Bytes a second that the mirror's run receives, smoothed.",
+      ["namespace", "repository"],
+    ),
+    mirrorPaused: gaugeFamily(
+      "quaylet_mirror_paused",
+      "1 while the mirror's run waits for its window or budget.",
+      ["namespace", "repository"],
+    ),
     /** Bytes from other registries, as they came over the network. */
     mirroredBytes: counterFamily(
       "quaylet_mirror_received_bytes_total",

@@ -6,6 +6,7 @@ import { MirrorPacing, type PacedLimits } from "../domain/mirroring/pacing.ts";
 import { RunProgress } from "../domain/mirroring/progress.ts";
 import { releaseOf } from "../domain/mirroring/release.ts";
 import { RunEnded, runMirror } from "../domain/mirroring/run.ts";
+import { MirrorMetrics } from "./mirror_metrics.ts";
 import { createUploadWorkspace } from "../domain/content/upload_workspace.ts";
 import {
   claimMirror,
@@ -68,14 +69,14 @@ class MirrorWorker {
   #beating: Promise<void> | undefined;
   /** A slot became free meanwhile. */
   #again = false;
-  /** Why the last run of a mirror failed, by its id, as the metrics tell. */
-  readonly #reasons = new Map<number, string>();
+  readonly #told: MirrorMetrics;
   #scheduledMs = 0;
   #forgotMs = 0;
   #stopping = false;
 
   constructor(readonly deps: Deps, readonly options: MirrorWorkerOptions) {
-    this.#pacing = new MirrorPacing(deps, deps.config.REPO_MIRROR_UPSTREAM_LIMITS);
+    this.#pacing = new MirrorPacing(deps, deps.config);
+    this.#told = new MirrorMetrics(deps);
   }
 
   beat(): void {
@@ -149,12 +150,21 @@ class MirrorWorker {
       });
       if (id === undefined) {
         // A round ends when nothing is due; until then each free slot takes the next one.
-        if (scheduled) this.#scheduledMs = now();
+        if (scheduled) {
+          this.#scheduledMs = now();
+          await this.#forgetGone();
+        }
         break;
       }
       await this.#start(id, transactionId);
     }
     metrics.mirrorWorkersActive.labels().set(this.#running.size);
+  }
+
+  async #forgetGone(): Promise<void> {
+    const rows = await selectClaims(this.deps.sql, this.#told.ids);
+    const claimed = new Map(rows.map(({ id, status }) => [id, status === SYNC_STATUS.SYNCING]));
+    this.#told.forgetGone(claimed, (id) => this.#running.has(id));
   }
 
   async #start(id: number, transactionId: string): Promise<void> {
@@ -183,9 +193,8 @@ class MirrorWorker {
   async #run(running: Running): Promise<void> {
     const { deps, options } = this;
     const { mirror, progress, stop } = running;
-    const { namespace, name } = mirror;
     const startedMs = deps.now();
-    deps.metrics.mirrorLastSyncStatus.labels(namespace, name, "").set(2);
+    this.#told.began(mirror);
     await this.#writeProgress(running);
     let outcome: RunOutcome = { kind: "given_up" };
     try {
@@ -236,9 +245,7 @@ class MirrorWorker {
     if (outcome?.kind === "failed") progress.report({ kind: "phase", phase: "failed" });
     if (outcome?.kind === "cancelled") progress.report({ kind: "phase", phase: "cancelled" });
     const state = progress.snapshot();
-    const { namespace, name } = mirror;
-    const pending = state.tagsWanted - state.tagsDone - state.tagsFailed;
-    this.deps.metrics.mirrorPendingTags.labels(namespace, name).set(Math.max(0, pending));
+    this.#told.stands(mirror, state);
     try {
       await upsertMirrorProgress(this.deps.sql, mirror.repositoryId, JSON.stringify(state), state.updatedMs);
     } catch (error) {
@@ -246,33 +253,19 @@ class MirrorWorker {
     }
   }
 
-  #measure({ mirror: { id, namespace, name } }: Running, outcome: RunOutcome, tookMs: number): void {
-    const { metrics, now, log } = this.deps;
-    const fields = { repository: `${namespace}/${name}`, seconds: Math.round(tookMs / 1000) };
+  #measure({ mirror }: Running, outcome: RunOutcome, tookMs: number): void {
+    const { log } = this.deps;
+    const fields = {
+      repository: `${mirror.namespace}/${mirror.name}`,
+      seconds: Math.round(tookMs / 1000),
+    };
     if (outcome.kind === "success") log.info("mirrored", { ...fields, tags: outcome.tags.length });
     else if (outcome.kind === "failed") {
       const { reason, message, failed } = outcome;
       log.warn("mirroring failed", { ...fields, reason, message, failedTags: failed.length });
     } else log.info(`mirroring ${outcome.kind}`, fields);
     this.#countDue();
-    const told = this.#reasons.get(id);
-    if (told !== undefined && outcome.kind !== "paused") {
-      metrics.mirrorLastSyncStatus.forget(namespace, name, told);
-      this.#reasons.delete(id);
-    }
-    if (outcome.kind === "cancelled" || outcome.kind === "given_up") {
-      metrics.mirrorLastSyncStatus.forget(namespace, name, "");
-    }
-    if (outcome.kind !== "success" && outcome.kind !== "failed") return;
-    const succeeded = outcome.kind === "success";
-    metrics.mirrorSyncDuration.labels(namespace).observe(tookMs / 1000);
-    metrics.mirrorLastSyncTimestamp.labels(namespace, name).set(Math.floor(now() / 1000));
-    metrics.mirrorSyncComplete.labels(namespace, name).set(succeeded ? 1 : 0);
-    metrics.mirrorLastSyncStatus.labels(namespace, name, "").set(succeeded ? 1 : 0);
-    if (succeeded) return;
-    metrics.mirrorLastSyncStatus.labels(namespace, name, outcome.reason).set(0);
-    this.#reasons.set(id, outcome.reason);
-    metrics.mirrorSyncFailures.labels(namespace, outcome.reason).inc();
+    this.#told.ended(mirror, outcome, tookMs);
   }
 
   #countDue(): void {

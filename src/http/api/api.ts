@@ -28,6 +28,7 @@ import { organizationRoutes } from "./organization.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { mirrorRoutes } from "./mirror.ts";
+import { mirrorHealthRoutes } from "./mirror_health.ts";
 import { prototypeRoutes } from "./prototype.ts";
 import { proxyCacheRoutes } from "./proxy_cache.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
@@ -97,6 +98,7 @@ export const API_ROUTES: readonly Route[] = [
   ...logRoutes,
   ...logExportRoutes,
   ...mirrorRoutes,
+  ...mirrorHealthRoutes,
   ...searchRoutes,
   ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),
