@@ -4,7 +4,7 @@ import { reasonOf } from "./domain/content/blob_reading.ts";
 import type { Deps } from "./domain/deps.ts";
 import { allLocations } from "./domain/storage/locations.ts";
 import { endFetchLeases } from "./drivers/database/queries/blob_fetch.ts";
-import { endMirrorLeases } from "./drivers/database/queries/mirror.ts";
+import { endSyncLeases } from "./drivers/database/queries/sync.ts";
 import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";
 import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
@@ -27,7 +27,8 @@ import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
-import { MIRROR_LEASE_MS, startMirrorWorker } from "./workers/repo_mirror.ts";
+import { LEASE_MS } from "./workers/leased_runs.ts";
+import { startMirrorWorker } from "./workers/repo_mirror.ts";
 import { startPeriodic } from "./workers/periodic.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
@@ -221,7 +222,8 @@ async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
   if (!otherNodesServe) {
     await endLeases(deps.sql);
     await endFetchLeases(deps.sql);
-    await endMirrorLeases(deps.sql, deps.now(), MIRROR_LEASE_MS);
+    await endSyncLeases(deps.sql, "repomirrorconfig", deps.now(), LEASE_MS);
+    await endSyncLeases(deps.sql, "orgmirrorconfig", deps.now(), LEASE_MS);
     await endDigestClaims(deps.sql);
   }
   await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });

@@ -98,7 +98,14 @@ Deno.test("who may be claimed: the states, dates and tries of Quay's rules, and 
     const { sql } = edge.deps;
     const nowMs = Date.now();
     const claim = (scheduled = true) =>
-      claimMirror(sql, { nowMs, leaseMs: 60_000, transactionId: crypto.randomUUID(), except: [], scheduled });
+      claimMirror(sql, {
+        nowMs,
+        leaseMs: 60_000,
+        transactionId: crypto.randomUUID(),
+        except: [],
+        scheduled,
+        states: [2],
+      });
     const mirror = await edge.mirror({ reference: "registry.test/app", startMs: nowMs - 1000 });
     const set = (columns: Record<string, unknown>) =>
       sql`update repomirrorconfig set ${
@@ -155,6 +162,7 @@ Deno.test("claimMirror(): many workers at once get each mirror once, the longest
         transactionId: crypto.randomUUID(),
         except: [mirrors[5]!.id],
         scheduled: true,
+        states: [2],
       });
     assert.equal(await claim(), mirrors[0]!.id);
     const got: number[] = [];

@@ -62,9 +62,10 @@ async function takesPushesOf({ sql }: GrantDeps, actor: Actor, repository: Repos
     case REPOSITORY_STATE.NORMAL:
       return true;
     case REPOSITORY_STATE.MIRROR:
+    case REPOSITORY_STATE.ORG_MIRROR:
       return actor.kind === "robot" && await isMirrorRobot(sql, repository.id, actor.id);
     default:
-      // Read-only, on its way out, or the mirror of an organization, whose robot comes with that feature.
+      // Read-only, or on its way out.
       return false;
   }
 }

@@ -237,6 +237,12 @@ export async function setState(
   if (state !== "NORMAL" && state !== "READ_ONLY" && state !== "MIRROR") {
     throw new AppError("invalid_request", `${state} is not a valid state`);
   }
+  if (repository.state === REPOSITORY_STATE.ORG_MIRROR) {
+    throw new AppError(
+      "invalid_request",
+      `The repository belongs to the mirror of the organization ${repository.namespace}, and is normal again once that is deleted`,
+    );
+  }
   if (state === "MIRROR" && !await hasMirrorConfig(deps.sql, repository.id)) {
     throw new AppError("invalid_request", "The repository has no mirror configuration");
   }

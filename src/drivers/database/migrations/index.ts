@@ -22,6 +22,7 @@ import blobFetches from "./0021_blob_fetches.sql" with { type: "text" };
 import blobClaims from "./0022_blob_claims.sql" with { type: "text" };
 import scrub from "./0023_scrub.sql" with { type: "text" };
 import mirrorTraffic from "./0024_mirror_traffic.sql" with { type: "text" };
+import organizationMirrors from "./0026_organization_mirrors.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -49,4 +50,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0022_blob_claims", text: blobClaims },
   { name: "0023_scrub", text: scrub },
   { name: "0024_mirror_traffic", text: mirrorTraffic },
+  { name: "0026_organization_mirrors", text: organizationMirrors },
 ];
