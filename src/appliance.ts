@@ -28,6 +28,7 @@ import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
 import { LEASE_MS } from "./workers/leased_runs.ts";
+import { startOrganizationMirrorWorker } from "./workers/organization_mirror.ts";
 import { startMirrorWorker } from "./workers/repo_mirror.ts";
 import { startPeriodic } from "./workers/periodic.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
@@ -102,7 +103,8 @@ async function start(
   const { config } = settings;
 
   // Blobs that are mirrored at once end in transactions of their own.
-  const poolSize = config.FEATURE_REPO_MIRROR ? 6 : 2;
+  const mirrors = config.FEATURE_REPO_MIRROR || config.FEATURE_ORG_MIRROR;
+  const poolSize = mirrors ? 6 : 2;
   const { deps, close } = await composeDeps(settings, { poolSize, name: "main" });
   started.push(close);
   await takeUp(deps, settings.database.shared);
@@ -162,7 +164,8 @@ async function start(
   });
   started.push(() => metrics.stop());
   started.push(startPeriodic(backgroundWork(deps), log));
-  if (config.FEATURE_REPO_MIRROR) started.push(startMirrorWorker(deps));
+  if (mirrors) started.push(startMirrorWorker(deps));
+  if (config.FEATURE_ORG_MIRROR) started.push(startOrganizationMirrorWorker(deps));
 
   const systemd = createSystemdNotifier({
     env: { get: (name) => env[name] },

@@ -193,7 +193,8 @@ export async function findMirrorRobot(
   return robot.id;
 }
 
-export async function letWrite(sql: Sql, repository: RepositoryRef, userId: number): Promise<void> {
+/** Whoever may do more than that keeps it. */
+export async function letWrite(sql: Sql, repository: { id: number }, userId: number): Promise<void> {
   const roles = await selectRolesOfUser(sql, repository.id, userId);
   if (roles.includes("write") || roles.includes("admin")) return;
   await upsertUserPermission(sql, { repositoryId: repository.id, userId, role: "write" });

@@ -24,6 +24,7 @@ import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { organizationRoutes } from "./organization.ts";
+import { organizationMirrorRoutes } from "./organization_mirror.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { mirrorRoutes } from "./mirror.ts";
@@ -91,6 +92,7 @@ export const API_ROUTES: readonly Route[] = [
   ...logRoutes,
   ...logExportRoutes,
   ...mirrorRoutes,
+  ...organizationMirrorRoutes,
   ...searchRoutes,
   ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),

@@ -119,11 +119,12 @@ export async function linkRepository(sql: Sql, id: number, repositoryId: number)
     where id = ${id}`;
 }
 
-/** Its repository could not be made. */
-export async function markUnmade(sql: Sql, id: number, message: string): Promise<void> {
-  await sql`
+/** Its repository could not be made. @returns false when that was known */
+export async function markUnmade(sql: Sql, id: number, message: string): Promise<boolean> {
+  const { count } = await sql`
     update orgmirrorrepository set repository_id = null, sync_status = -1, status_message = ${message}
-    where id = ${id}`;
+    where id = ${id} and (repository_id is not null or sync_status <> -1)`;
+  return count > 0;
 }
 
 /** How a run of a repository's mirror ended. */
