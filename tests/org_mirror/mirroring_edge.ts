@@ -69,6 +69,15 @@ export class MirroringEdge {
     return Object.fromEntries(rows.map(({ name, status }) => [name, status]));
   }
 
+  /** What is said about each of them, where something is. */
+  async words(): Promise<Record<string, string>> {
+    const page = { page: 1, limit: 500, status: undefined };
+    const { rows } = await listDiscovered(this.deps, await this.find(), page);
+    return Object.fromEntries(
+      rows.flatMap(({ name, statusMessage }) => statusMessage ? [[name, statusMessage]] : []),
+    );
+  }
+
   async mirrorOf(name: string): Promise<Mirror> {
     const repository = await findRepository(this.deps.sql, "acme", name);
     assert.ok(repository, `repository acme/${name}`);
@@ -93,6 +102,11 @@ export class MirroringEdge {
     }, 30_000);
   }
 
+  /** Waits until the repository's run has succeeded. */
+  async ran(name: string): Promise<void> {
+    await eventually(async () => assert.equal((await this.statuses())[name], SYNC_STATUS.SUCCESS), 30_000);
+  }
+
   /** With the workers at work. */
   async working(fn: () => Promise<void>): Promise<void> {
     const stops = [startOrganizationMirrorWorker(this.deps), startMirrorWorker(this.deps)];
@@ -101,6 +115,14 @@ export class MirroringEdge {
     } finally {
       for (const stop of stops) await stop();
     }
+  }
+
+  /** As if its next turn had come. */
+  async rediscovered(): Promise<OrganizationMirror> {
+    await this.deps.sql`
+      update orgmirrorconfig set sync_status = 0, sync_retries_remaining = 3, status_message = null,
+        sync_start_date = now() at time zone 'utc' - interval '5 seconds'`;
+    return await this.discovered();
   }
 
   /** One discovery by the worker, and nothing else. */

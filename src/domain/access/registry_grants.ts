@@ -92,8 +92,10 @@ async function createForPush(
     if (created) deps.log.info("repository created by a push", { repository: `${namespace}/${name}` });
     return repository;
   } catch (error) {
-    // A superuser with full access asked for a namespace that is not there.
-    if (error instanceof AppError && error.code === "not_found") return undefined;
+    // A superuser with full access asked for a namespace that is not there; or it follows another registry.
+    if (error instanceof AppError && (error.code === "not_found" || error.code === "invalid_request")) {
+      return undefined;
+    }
     throw error;
   }
 }

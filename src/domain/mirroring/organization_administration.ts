@@ -180,7 +180,7 @@ export async function changeOrganizationMirror(
     if (isMoved) await updateReferences(tx, id, prefix);
     if (robotId !== undefined) await letWriteToAll(tx, id, robotId);
     await log({ ...deps, sql: tx }, actor, organization, "org_mirror_config_changed", {
-      updated_fields: changedFields(change),
+      updated_fields: changedFields(wanted),
     });
   });
   return warnings;

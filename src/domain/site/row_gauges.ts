@@ -7,14 +7,13 @@ import type { Deps } from "../deps.ts";
  * the node, every `GLOBAL_PROMETHEUS_STATS_FREQUENCY` seconds: gauges of several threads are added up.
  * @throws {AppError} `database_unavailable`
  */
-export async function refreshRowGauges(deps: Pick<Deps, "sql" | "config" | "metrics">): Promise<void> {
+export async function refreshRowGauges(deps: Pick<Deps, "sql" | "metrics">): Promise<void> {
   const counts = await countRows(deps.sql);
   const { repositoryRows, userRows, orgRows, robotRows, orgMirrors, orgMirrorsEnabled } = deps.metrics;
   repositoryRows.labels().set(counts.repositories);
   userRows.labels().set(counts.users);
   orgRows.labels().set(counts.organizations);
   robotRows.labels().set(counts.robots);
-  if (!deps.config.FEATURE_ORG_MIRROR) return;
   const mirrors = await countOrganizationMirrors(deps.sql);
   orgMirrors.labels().set(mirrors.all);
   orgMirrorsEnabled.labels().set(mirrors.enabled);

@@ -8,6 +8,7 @@ import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
 import { immutabilityPolicies } from "./immutability_policy.ts";
 import { mirrors } from "./mirror.ts";
+import { organizationMirrors } from "./organization_mirror.ts";
 import { repositoryNotifications, userNotifications } from "./notification.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
@@ -51,4 +52,5 @@ export const RESOURCES: readonly Resource[] = [
   quotas,
   autoprunePolicies,
   mirrors,
+  organizationMirrors,
 ];
