@@ -18,6 +18,7 @@ import type { PeriodicWork } from "./workers/periodic.ts";
 import { replicateBlobs } from "./workers/replication.ts";
 import { cleanTokens } from "./workers/token_cleanup.ts";
 import { workOnRegistrySize } from "./workers/registry_size.ts";
+import { invalidateSizes, sizeBackfiller } from "./workers/quota_backfill.ts";
 import { scrubber } from "./workers/scrub.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
@@ -71,6 +72,19 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       name: "registry_size",
       everyMs: config.QUOTA_REGISTRY_SIZE_POLL_PERIOD * 1000,
       run: (stop) => workOnRegistrySize(deps, stop),
+    },
+    ...(config.FEATURE_QUOTA_MANAGEMENT && config.QUOTA_BACKFILL
+      ? [{
+        name: "quota_backfill",
+        everyMs: config.QUOTA_BACKFILL_POLL_PERIOD * 1000,
+        run: sizeBackfiller(deps),
+      }]
+      : []),
+    {
+      name: "quota_invalidation",
+      everyMs: 3600_000,
+      atStart: true,
+      run: () => invalidateSizes(deps),
     },
     ...(config.FEATURE_LOG_EXPORT
       ? [{

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
-import { createTransport } from "../../src/drivers/storage/s3/transport.ts";
+import { createTransport } from "../../src/drivers/storage/transport.ts";
 import { rejectsWith } from "./driver_suite.ts";
 
 interface Sts {

@@ -7,7 +7,7 @@ import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { createS3Driver, type S3Driver, type S3Options } from "../../src/drivers/storage/s3/s3.ts";
 import { S3Client } from "../../src/drivers/storage/s3/client.ts";
 import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
-import { createTransport } from "../../src/drivers/storage/s3/transport.ts";
+import { createTransport } from "../../src/drivers/storage/transport.ts";
 
 export const RGW_NEEDS = ["radosgw", "ceph-mon", "ceph-osd", "ceph", "setsid", "ipv6"];
 const TOOL = new URL("../tools/ceph_rgw", import.meta.url).pathname;

@@ -3,7 +3,7 @@ import { reasonOf } from "../../src/domain/content/blob_reading.ts";
 import { S3Client } from "../../src/drivers/storage/s3/client.ts";
 import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
 import { copyObject } from "../../src/drivers/storage/s3/multipart.ts";
-import { createTransport } from "../../src/drivers/storage/s3/transport.ts";
+import { createTransport } from "../../src/drivers/storage/transport.ts";
 import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { test } from "../skip.ts";
 import { readAll, storageDriverSuite } from "./driver_suite.ts";

@@ -18,6 +18,8 @@ import { readImageConfig } from "./image_config.ts";
 import { findImmutabilityRule } from "./immutability_policies.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { findNotifications, queueNotifications } from "../notifications/notifications.ts";
+import { isQuotaExceeded, requireRoomForManifest, tellOfQuota } from "../quota/enforcement.ts";
+import { countBlobs } from "../quota/sizes.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
 
 export type ManifestPushDeps = Pick<
@@ -56,7 +58,7 @@ export interface StoredManifest {
  * @param repositoryId the caller has checked write permission and the repository's state
  * @param by whom the action log names as the pusher; absent: it is not told
  * @throws {AppError} those of `parseManifest` and `checkArtifactType`; `tag_immutable`; `digest_invalid` when the bytes have another
- *   digest than the reference says; `manifest_blob_unknown` with every missing digest
+ *   digest than the reference says; `manifest_blob_unknown` with every missing digest; `quota_exceeded`
  */
 export async function putManifest(
   deps: ManifestPushDeps,
@@ -115,8 +117,11 @@ export async function putManifest(
     }
     if (by !== undefined) await logPush({ ...deps, sql: tx }, by, { digest, tags });
     await queueNotifications({ ...deps, sql: tx }, "repo_push", listeners, { updated_tags: tags });
+    await countBlobs(deps, tx, { repositoryId, blobIds: idsOf(blobs) });
+    await requireRoomForManifest(deps, tx, repositoryId);
     return manifestId;
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
+    if (isQuotaExceeded(error)) await tellOfQuota(deps, repositoryId, "Reject");
     // Garbage collection or a delete came between the check and the rows that refer to what was checked.
     if (isForeignKeyViolation(error)) throw missing([], error);
     throw error;

@@ -17,6 +17,7 @@ import { algorithmOf, blobKey, createHasher, type Digest, type DigestAlgorithm }
 import type { Deps } from "../deps.ts";
 import { type HeldClaim, lostClaim, withDigestClaim } from "./digest_claim.ts";
 import { locationOf, replicationRetries, writableLocation } from "../storage/locations.ts";
+import { requireRoom } from "../quota/enforcement.ts";
 import { BrokenBody, receiveBody, tooLarge, type UploadBody } from "./upload_body.ts";
 import type { UploadWorkspace } from "./upload_workspace.ts";
 
@@ -45,7 +46,7 @@ import type { UploadWorkspace } from "./upload_workspace.ts";
  * adds an flock. The row's byte_count is the durable end; bytes beyond it were never acknowledged and are cut off.
  */
 
-export type UploadDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics"> & {
+export type UploadDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics" | "now"> & {
   readonly uploads: UploadWorkspace;
 };
 
@@ -75,12 +76,15 @@ const lostLease = () => new AppError("upload_invalid", "another request has take
 /**
  * Opens a session. The caller has checked push permission, for this and for all that follow.
  * @param algorithm what the client will finish with; another one only costs a second read of the bytes
+ * @throws {AppError} `quota_exceeded`
  */
 export async function startUpload(
-  { sql, storage }: UploadDeps,
+  deps: UploadDeps,
   repositoryId: number,
   algorithm: DigestAlgorithm = "sha256",
 ): Promise<UploadStatus> {
+  const { sql, storage } = deps;
+  await requireRoom(deps, repositoryId, "start");
   const uuid = crypto.randomUUID();
   await insertUpload(sql, { uuid, repositoryId, locationName: writableLocation(storage).name, algorithm });
   return { uuid, sizeBytes: 0 };
@@ -100,7 +104,7 @@ export async function uploadStatus(
 /**
  * Adds a chunk; when it returns, the bytes are durable. A body that breaks off is kept as far as it came.
  * @throws {AppError} `upload_unknown`, `range_invalid` (chunk out of order), `size_invalid`, `blob_too_large`,
- *   `upload_invalid` (another writer, body broke off), `storage_full`, `storage_unavailable`
+ *   `upload_invalid` (another writer, body broke off), `storage_full`, `storage_unavailable`, `quota_exceeded`
  */
 export async function appendToUpload(
   deps: UploadDeps,
@@ -108,6 +112,7 @@ export async function appendToUpload(
   uuid: string,
   chunk: UploadChunk,
 ): Promise<UploadStatus> {
+  await requireRoomForChunk(deps, repositoryId, chunk);
   return await withClaim(deps, repositoryId, uuid, chunk.start, async (upload, signal) => {
     const hash = deps.uploads.hashes.take(uuid, upload.sizeBytes, upload.algorithm) ??
       (upload.sizeBytes === 0 ? createHasher(upload.algorithm) : undefined);
@@ -144,6 +149,7 @@ export async function finishUpload(
   digest: Digest,
   chunk: UploadChunk,
 ): Promise<void> {
+  await requireRoomForChunk(deps, repositoryId, chunk);
   await withClaim(deps, repositoryId, uuid, chunk.start, async (upload, signal) => {
     const algorithm = algorithmOf(digest);
     const before = deps.uploads.hashes.take(uuid, upload.sizeBytes, algorithm);
@@ -182,6 +188,7 @@ export async function pushBlob(
   digest: Digest,
   body: UploadBody,
 ): Promise<void> {
+  await requireRoomForChunk(deps, repositoryId, body);
   const uuid = crypto.randomUUID();
   const hash = createHasher(algorithmOf(digest));
   const location = writableLocation(deps.storage);
@@ -207,6 +214,16 @@ export async function cancelUpload(deps: UploadDeps, repositoryId: number, uuid:
     // The clean-up gets it otherwise.
     await driver.discard(uploadKey(uuid), upload.storageState).catch(() => {});
   });
+}
+
+/** Leaves no body behind that nobody reads. @throws {AppError} `quota_exceeded` */
+async function requireRoomForChunk(deps: UploadDeps, repositoryId: number, body: UploadBody): Promise<void> {
+  try {
+    await requireRoom(deps, repositoryId, "upload");
+  } catch (error) {
+    await body.stream?.cancel().catch(() => {});
+    throw error;
+  }
 }
 
 /** Runs `work` as the session's only writer. `work` ends the claim itself when it succeeds; a failure gives it back. */

@@ -18,6 +18,7 @@ import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/diges
 import type { Deps } from "../deps.ts";
 import { lostClaim, withDigestClaim } from "../content/digest_claim.ts";
 import { allLocations, locationOf, replicationRetries } from "../storage/locations.ts";
+import { requireRoom } from "../quota/enforcement.ts";
 import { perPool } from "../per_pool.ts";
 import { BufferedWriter } from "../content/upload_body.ts";
 import type { BufferPool } from "../content/upload_workspace.ts";
@@ -36,7 +37,7 @@ import { pauseFor, untilAborted } from "./waiting.ts";
  * hash of what is there is computed once a session, by reading it locally.
  */
 
-export type FetchDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics"> & {
+export type FetchDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics" | "now"> & {
   readonly buffers: BufferPool;
 };
 
@@ -76,13 +77,14 @@ const underWay = perPool(() => new Map<Digest, Promise<unknown>>());
 /**
  * Brings a blob into storage and links it to the repository; one that is stored by now, or that another run brings
  * meanwhile, only gets the link.
- * @throws {UpstreamError}; {AppError} `blob_too_large`, `storage_full`, …; {MirrorPaused}; the signal's reason
+ * @throws {UpstreamError}; {AppError} `blob_too_large`, `storage_full`, `quota_exceeded`, …; {MirrorPaused}; the signal's reason
  */
 export async function fetchBlob(deps: FetchDeps, blob: WantedBlob, context: FetchContext): Promise<void> {
   const { config, sql } = deps;
   if (blob.sizeBytes > parseSize(config.MAXIMUM_LAYER_SIZE)) {
     throw new AppError("blob_too_large", `blob ${blob.digest} is larger than MAXIMUM_LAYER_SIZE`);
   }
+  await requireRoom(deps, context.repositoryId, "start");
   const others = underWay(sql);
   while (true) {
     const other = others.get(blob.digest);

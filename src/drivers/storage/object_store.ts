@@ -2,6 +2,12 @@
 import { AppError } from "../../lib/errors.ts";
 import type { Appended, StorageAppender } from "./driver.ts";
 
+/** What is told of the uploads under way: Quay counts them. */
+export interface UploadEvents {
+  started(): void;
+  completed(): void;
+}
+
 /** All of `body` as one object; when that fails the appender is ended. @returns what its end tells */
 export async function appendWhole(
   appender: StorageAppender,

@@ -3,7 +3,7 @@ import type { Deps } from "../../domain/deps.ts";
 import { exchangeCode } from "../../domain/oauth/authorization.ts";
 import { AppError, type ErrorCode } from "../../lib/errors.ts";
 import { parseBasic } from "../basic_credentials.ts";
-import { FLOW_HEADERS } from "./page.ts";
+import { PRIVATE_HEADERS } from "../web/page.ts";
 import { readParameters, requireParameter } from "./parameters.ts";
 
 /** RFC 6749 §5.2. Codes that are none of these are failures of ours. */
@@ -34,7 +34,7 @@ export async function handleAccessToken(deps: Deps, c: Context): Promise<Respons
       scope: parameters("scope"),
     });
     return Response.json({ access_token: token, token_type: "Bearer", expires_in: lifetimeS, scope }, {
-      headers: FLOW_HEADERS,
+      headers: PRIVATE_HEADERS,
     });
   } catch (failure) {
     const error = failure instanceof AppError ? OAUTH_ERRORS[failure.code] : undefined;
@@ -42,7 +42,7 @@ export async function handleAccessToken(deps: Deps, c: Context): Promise<Respons
     const challenge = error === "invalid_client" && basic !== undefined;
     return Response.json({ error, error_description: (failure as AppError).publicMessage }, {
       status: challenge ? 401 : 400,
-      headers: { ...FLOW_HEADERS, ...(challenge ? { "WWW-Authenticate": `Basic realm="oauth"` } : {}) },
+      headers: { ...PRIVATE_HEADERS, ...(challenge ? { "WWW-Authenticate": `Basic realm="oauth"` } : {}) },
     });
   }
 }

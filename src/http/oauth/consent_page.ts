@@ -1,7 +1,6 @@
 import type { PreparedAuthorization } from "../../domain/oauth/authorization.ts";
 import { describeScopes, type ScopeInfo } from "../../domain/oauth/scopes.ts";
-import { type Html, html } from "../web/page.ts";
-import { hiddenFields, type Page } from "./page.ts";
+import { hiddenFields, type Html, html, type Page } from "../web/page.ts";
 
 /** Asks the person who is signed in whether the application may act for them. */
 export function consentPage(

@@ -1,5 +1,4 @@
-import { html } from "../web/page.ts";
-import { messagePage, type Page } from "./page.ts";
+import { html, messagePage, type Page } from "../web/page.ts";
 
 /** The token never leaves the browser: it is in the address's fragment, which no server sees. */
 const SCRIPT = `

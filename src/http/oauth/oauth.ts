@@ -29,7 +29,7 @@ import { handleAccessToken } from "./access_token.ts";
 import { consentPage } from "./consent_page.ts";
 import { handleRobotToken } from "./federation.ts";
 import { localPage } from "./local_page.ts";
-import { FLOW_HEADERS, messagePage, pageResponse } from "./page.ts";
+import { messagePage, pageResponse, PRIVATE_HEADERS } from "../web/page.ts";
 import { type Parameters, readParameters, requireParameter } from "./parameters.ts";
 import { signInPage } from "./sign_in_page.ts";
 
@@ -115,7 +115,7 @@ async function handleAssign(deps: Deps, c: Context): Promise<Response> {
   const message = "Token assigned successfully";
   return wantsHtml(c)
     ? pageResponse(messagePage(message, "The user finds it among the authorizations of their account."))
-    : Response.json({ message }, { headers: FLOW_HEADERS });
+    : Response.json({ message }, { headers: PRIVATE_HEADERS });
 }
 
 /** POST /oauth/signin: the form of {@link askToSignIn}. It leads back to `/oauth/authorize` and nowhere else. */
@@ -206,7 +206,7 @@ function refuseReadonly({ config }: Deps): void {
 }
 
 function redirect(location: string, status: 302 | 303 = 302): Response {
-  return new Response(null, { status, headers: { ...FLOW_HEADERS, Location: location } });
+  return new Response(null, { status, headers: { ...PRIVATE_HEADERS, Location: location } });
 }
 
 /** The answer with the cookies that were set on the context. */
@@ -248,6 +248,6 @@ function failure(deps: Deps, c: Context, error: unknown): Response {
     const page = messagePage(TITLES[plain.status] ?? "Not possible", seen.publicMessage);
     return pageResponse(page, plain.status, retry === null ? {} : { "Retry-After": retry });
   }
-  for (const [name, value] of Object.entries(FLOW_HEADERS)) plain.headers.set(name, value);
+  for (const [name, value] of Object.entries(PRIVATE_HEADERS)) plain.headers.set(name, value);
   return plain;
 }

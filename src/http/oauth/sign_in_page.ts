@@ -1,5 +1,4 @@
-import { html } from "../web/page.ts";
-import { hiddenFields, type Page } from "./page.ts";
+import { hiddenFields, html, type Page } from "../web/page.ts";
 
 /** Asks a browser who it is before it goes on to the consent page. */
 export function signInPage(options: {

@@ -95,9 +95,14 @@ export function selectNamespaceSizes(sql: Sql, namespaceIds: readonly number[]):
     from quotanamespacesize where namespace_user_id = any(${namespaceIds as number[]}::integer[])`;
 }
 
+/** A repository without a row, in a namespace that was counted whole before it was made, holds nothing. */
 export function selectRepositorySizes(sql: Sql, repositoryIds: readonly number[]): Promise<StoredSizeRow[]> {
   return sql<StoredSizeRow[]>`
-    select repository_id as id, size_bytes::float8 as "sizeBytes", backfill_start_ms::float8 as "countingSinceMs",
-      backfill_complete as counted
-    from quotarepositorysize where repository_id = any(${repositoryIds as number[]}::integer[])`;
+    select r.id, coalesce(s.size_bytes, 0)::float8 as "sizeBytes",
+      case when s.id is null then n.backfill_start_ms else s.backfill_start_ms end::float8 as "countingSinceMs",
+      case when s.id is null then n.backfill_complete else s.backfill_complete end as counted
+    from repository r
+    left join quotarepositorysize s on s.repository_id = r.id
+    left join quotanamespacesize n on n.namespace_user_id = r.namespace_user_id
+    where r.id = any(${repositoryIds as number[]}::integer[]) and (s.id is not null or n.backfill_complete)`;
 }

@@ -4,7 +4,7 @@ import { AppError } from "../../../lib/errors.ts";
 import type { Appended, StorageAppender } from "../driver.ts";
 import { PartCollector } from "../part_collector.ts";
 import type { PartPool } from "../part_pool.ts";
-import type { UploadEvents } from "../s3/multipart.ts";
+import type { UploadEvents } from "../object_store.ts";
 import { codeOf } from "./errors.ts";
 
 const MOST_BLOCKS = 50_000;

@@ -4,8 +4,8 @@ import {
   RestError,
   type WebResource,
 } from "@azure/storage-blob";
-import { connectionWords } from "../s3/errors.ts";
-import { readText, type Transport, type WireRequest } from "../s3/transport.ts";
+import { connectionWords } from "../connection_errors.ts";
+import { readText, type Transport, type WireRequest } from "../transport.ts";
 
 /**
  * Azure's SDK over the connections that all object stores share: own authorities, time limits, no waiting for ever.

@@ -1,5 +1,6 @@
 import { AppError } from "../../../lib/errors.ts";
 import type { Appended, StorageAppender } from "../driver.ts";
+import type { UploadEvents } from "../object_store.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal } from "./errors.ts";
 import {
@@ -8,7 +9,6 @@ import {
   createMultipart,
   MOST_PARTS,
   type PartTag,
-  type UploadEvents,
   uploadPart,
 } from "./multipart.ts";
 import { getObject, headObject, putObject, removeObject } from "./objects.ts";

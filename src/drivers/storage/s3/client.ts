@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import type { CredentialStore } from "./credentials.ts";
-import { asStorageError, codeOf, connectionWords, isRefusal, refusalWords, S3Refusal } from "./errors.ts";
+import { codeOf, connectionWords } from "../connection_errors.ts";
+import { asStorageError, isRefusal, refusalWords, S3Refusal } from "./errors.ts";
 import type { S3Settings } from "./settings.ts";
 import { EMPTY_HASH, encodePart, Signer } from "./signing.ts";
-import { headerOf, readText, type Transport, type WireAnswer, type WireRequest } from "./transport.ts";
+import { headerOf, readText, type Transport, type WireAnswer, type WireRequest } from "../transport.ts";
 import { textIn } from "./xml.ts";
 
 export interface S3Request {

@@ -1,7 +1,8 @@
-import { asStorageError, connectionWords, S3Refusal } from "./errors.ts";
+import { connectionWords } from "../connection_errors.ts";
+import { asStorageError, S3Refusal } from "./errors.ts";
 import { encodePart, Signer } from "./signing.ts";
 import { createHash } from "node:crypto";
-import { readText, type Transport } from "./transport.ts";
+import { readText, type Transport } from "../transport.ts";
 import { textIn } from "./xml.ts";
 
 /** Keys to sign with. */

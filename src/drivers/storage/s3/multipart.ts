@@ -1,7 +1,8 @@
 import { AppError } from "../../../lib/errors.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal } from "./errors.ts";
-import { headerOf } from "./transport.ts";
+import type { UploadEvents } from "../object_store.ts";
+import { headerOf } from "../transport.ts";
 import { elementsIn, encodeXml, textIn } from "./xml.ts";
 
 /** S3's limits. */
@@ -14,12 +15,6 @@ const ASSEMBLY_MS = 15 * 60_000;
 
 /** A finished part: its number is its place in the list, from 1. */
 export type PartTag = string;
-
-/** What is told of the uploads under way: Quay counts them. */
-export interface UploadEvents {
-  started(): void;
-  completed(): void;
-}
 
 /** @returns the upload's id */
 export async function createMultipart(client: S3Client, key: string, events: UploadEvents): Promise<string> {

@@ -1,7 +1,8 @@
 import { AppError } from "../../../lib/errors.ts";
 import type { S3Client } from "./client.ts";
-import { asStorageError, connectionWords, isRefusal } from "./errors.ts";
-import { headerOf, type WireAnswer } from "./transport.ts";
+import { connectionWords } from "../connection_errors.ts";
+import { asStorageError, isRefusal } from "./errors.ts";
+import { headerOf, type WireAnswer } from "../transport.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

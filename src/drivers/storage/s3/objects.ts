@@ -1,7 +1,7 @@
 import { AppError } from "../../../lib/errors.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal } from "./errors.ts";
-import { headerOf } from "./transport.ts";
+import { headerOf } from "../transport.ts";
 import { streamObject } from "./object_stream.ts";
 import { elementsIn, textIn } from "./xml.ts";
 

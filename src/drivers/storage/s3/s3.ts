@@ -6,13 +6,13 @@ import { S3Appender } from "./appender.ts";
 import { S3Client } from "./client.ts";
 import { createCloudFrontSigner } from "./cloud_front.ts";
 import { CredentialStore } from "./credentials.ts";
-import { abortMultipart, copyObject, listMultiparts, type UploadEvents } from "./multipart.ts";
+import { abortMultipart, copyObject, listMultiparts } from "./multipart.ts";
 import { streamObject } from "./object_stream.ts";
 import { headObject, listObjects, putObject, removeObject } from "./objects.ts";
-import { appendWhole, probeStore } from "../object_store.ts";
+import { appendWhole, probeStore, type UploadEvents } from "../object_store.ts";
 import { poolFor } from "../part_pool.ts";
 import type { S3Settings } from "./settings.ts";
-import { createTransport } from "./transport.ts";
+import { createTransport } from "../transport.ts";
 import { parse, readState } from "./upload_state.ts";
 
 export interface S3Options {
