@@ -1,5 +1,5 @@
 import type { Deps } from "../domain/deps.ts";
-import type { Mirror, RunOutcome } from "../domain/mirroring/model.ts";
+import { isOfOrganization, type Mirror, type RunOutcome } from "../domain/mirroring/model.ts";
 import { type MirrorProgress, shareOf } from "../domain/mirroring/progress.ts";
 
 type Named = Pick<Mirror, "id" | "namespace" | "name">;
@@ -33,7 +33,7 @@ export class MirrorMetrics {
   }
 
   /** How a run ended, or that it pauses; then how far it is stays told. */
-  ended(mirror: Named, outcome: RunOutcome, tookMs: number): void {
+  ended(mirror: Mirror, outcome: RunOutcome, tookMs: number): void {
     const { metrics, now } = this.deps;
     const { id, namespace, name } = mirror;
     if (outcome.kind === "paused") {
@@ -51,6 +51,10 @@ export class MirrorMetrics {
       return;
     }
     const succeeded = outcome.kind === "success";
+    if (isOfOrganization(mirror)) {
+      metrics.orgMirrorRepoSyncs.labels(succeeded ? "success" : "failure").inc();
+      metrics.orgMirrorRepoSyncDuration.labels().observe(tookMs / 1000);
+    }
     metrics.mirrorSyncDuration.labels(namespace).observe(tookMs / 1000);
     metrics.mirrorLastSyncTimestamp.labels(namespace, name).set(Math.floor(now() / 1000));
     metrics.mirrorSyncComplete.labels(namespace, name).set(succeeded ? 1 : 0);

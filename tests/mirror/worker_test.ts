@@ -99,7 +99,14 @@ Deno.test("who may be claimed: the states, dates and tries of Quay's rules, and 
     const { sql } = edge.deps;
     const nowMs = Date.now();
     const claim = (scheduled = true) =>
-      claimMirror(sql, { nowMs, leaseMs: 60_000, transactionId: crypto.randomUUID(), except: [], scheduled });
+      claimMirror(sql, {
+        nowMs,
+        leaseMs: 60_000,
+        transactionId: crypto.randomUUID(),
+        except: [],
+        scheduled,
+        states: [2],
+      });
     const mirror = await edge.mirror({ reference: "registry.test/app", startMs: nowMs - 1000 });
     const set = (columns: Record<string, unknown>) =>
       sql`update repomirrorconfig set ${
@@ -156,6 +163,7 @@ Deno.test("claimMirror(): many workers at once get each mirror once, the longest
         transactionId: crypto.randomUUID(),
         except: [mirrors[5]!.id],
         scheduled: true,
+        states: [2],
       });
     assert.equal(await claim(), mirrors[0]!.id);
     const got: number[] = [];
@@ -190,7 +198,7 @@ Deno.test("claimMirror(): with 1,000 mirrors none of its branches reads the whol
     const explained: string[] = [];
     const nowMs = Date.now();
     const claimAs = { nowMs, leaseMs: 60_000, transactionId: "t", except: [1, 2], scheduled: true };
-    await claimMirror(explaining(sql, explained), claimAs);
+    await claimMirror(explaining(sql, explained), { ...claimAs, states: [2, 4] });
     const plan = explained.join("\n");
     for (const [branch, index] of Object.entries(CLAIM_INDEXES)) {
       assert.match(

@@ -25,6 +25,7 @@ import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
 import { namespaceNotificationRoutes } from "./namespace_notification.ts";
 import { organizationRoutes } from "./organization.ts";
+import { organizationMirrorRoutes } from "./organization_mirror.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { mirrorRoutes } from "./mirror.ts";
@@ -99,6 +100,7 @@ export const API_ROUTES: readonly Route[] = [
   ...logExportRoutes,
   ...mirrorRoutes,
   ...mirrorHealthRoutes,
+  ...organizationMirrorRoutes,
   ...searchRoutes,
   ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),

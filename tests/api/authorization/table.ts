@@ -9,6 +9,7 @@ import { manifests } from "./manifest.ts";
 import { immutabilityPolicies } from "./immutability_policy.ts";
 import { mirrors } from "./mirror.ts";
 import { namespaceNotifications, repositoryNotifications, userNotifications } from "./notification.ts";
+import { organizationMirrors } from "./organization_mirror.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { autoprunePolicies } from "./autoprune_policy.ts";
@@ -56,4 +57,5 @@ export const RESOURCES: readonly Resource[] = [
   quotas,
   autoprunePolicies,
   mirrors,
+  organizationMirrors,
 ];

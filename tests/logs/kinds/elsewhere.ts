@@ -28,4 +28,9 @@ export const ELSEWHERE: Partial<Record<LogKind, string>> = {
   repo_mirror_sync_success: "mirror/log_test.ts",
   repo_mirror_sync_tag_success: "mirror/log_test.ts",
   repo_mirror_sync_tag_failed: "mirror/log_test.ts",
+  org_mirror_sync_started: "org_mirror/log_test.ts",
+  org_mirror_sync_failed: "org_mirror/log_test.ts",
+  org_mirror_sync_success: "org_mirror/log_test.ts",
+  org_mirror_repo_created: "org_mirror/log_test.ts",
+  org_mirror_repo_creation_failed: "org_mirror/log_test.ts",
 };
