@@ -11,7 +11,8 @@ import { storeActions } from "./domain/logs/log_counts.ts";
 import { createSecretBox } from "./domain/secrets.ts";
 import { ensureInstanceKey } from "./domain/site/service_keys.ts";
 import { type DatabaseTarget, openPool } from "./drivers/database/postgres.ts";
-import type { ConnectUpstream } from "./drivers/upstream/driver.ts";
+import type { ConnectNamespace, ConnectUpstream } from "./drivers/upstream/driver.ts";
+import type { UpstreamSite } from "./drivers/upstream/transport.ts";
 import { createNoMail, createSmtpDriver } from "./drivers/mail/smtp.ts";
 import { openStorage } from "./drivers/storage/open.ts";
 import { ChangeCounters } from "./lib/change_counters.ts";
@@ -70,7 +71,7 @@ export async function composeDeps(
     mail: config.FEATURE_MAILING ? createSmtpDriver({ config, log, ca: authorities }) : createNoMail(),
     secrets: createSecretBox(config),
     authorities,
-    upstream: upstreamsOf(config, authorities),
+    ...upstreamsOf(config, authorities),
     now: Date.now,
   };
   await ensureInstanceKey(deps, place);
@@ -88,20 +89,30 @@ export async function composeDeps(
 const ACTIONS_WAIT_MS = 100;
 
 /** Loaded with the first registry that is spoken to: most threads speak to none. */
-function upstreamsOf(config: Config, authorities: readonly string[]): ConnectUpstream {
+function upstreamsOf(
+  config: Config,
+  authorities: readonly string[],
+): { upstream: ConnectUpstream; upstreamNamespace: ConnectNamespace } {
   const { isReachable } = createHostGuard(config.SSRF_ALLOWED_HOSTS);
   const proxyOf = (name: string) => Deno.env.get(name) ?? Deno.env.get(name.toLowerCase()) ?? null;
-  return async (options) => {
-    const { connectUpstream } = await import("./drivers/upstream/client.ts");
-    return await connectUpstream(options, {
-      extraCas: authorities,
-      isReachable,
-      proxy: {
-        httpProxy: proxyOf("HTTP_PROXY"),
-        httpsProxy: proxyOf("HTTPS_PROXY"),
-        noProxy: proxyOf("NO_PROXY"),
-      },
-      now: Date.now,
-    });
+  const site = (): UpstreamSite => ({
+    extraCas: authorities,
+    isReachable,
+    proxy: {
+      httpProxy: proxyOf("HTTP_PROXY"),
+      httpsProxy: proxyOf("HTTPS_PROXY"),
+      noProxy: proxyOf("NO_PROXY"),
+    },
+    now: Date.now,
+  });
+  return {
+    async upstream(options) {
+      const { connectUpstream } = await import("./drivers/upstream/client.ts");
+      return await connectUpstream(options, site());
+    },
+    async upstreamNamespace(options) {
+      const { connectNamespace } = await import("./drivers/upstream/namespace.ts");
+      return await connectNamespace(options, site());
+    },
   };
 }

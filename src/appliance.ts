@@ -4,7 +4,7 @@ import { reasonOf } from "./domain/content/blob_reading.ts";
 import type { Deps } from "./domain/deps.ts";
 import { allLocations } from "./domain/storage/locations.ts";
 import { endFetchLeases } from "./drivers/database/queries/blob_fetch.ts";
-import { endMirrorLeases } from "./drivers/database/queries/mirror.ts";
+import { endSyncLeases } from "./drivers/database/queries/sync.ts";
 import { endDigestClaims } from "./drivers/database/queries/blob_claim.ts";
 import { endLeases } from "./drivers/database/queries/upload.ts";
 import { readAnyUserId } from "./drivers/database/queries/health.ts";
@@ -27,7 +27,9 @@ import { createLogger, type Logger, type LoggerOptions } from "./lib/logger.ts";
 import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
-import { MIRROR_LEASE_MS, startMirrorWorker } from "./workers/repo_mirror.ts";
+import { LEASE_MS } from "./workers/leased_runs.ts";
+import { startOrganizationMirrorWorker } from "./workers/organization_mirror.ts";
+import { startMirrorWorker } from "./workers/repo_mirror.ts";
 import { startPeriodic } from "./workers/periodic.ts";
 import { cleanUploads } from "./workers/upload_cleanup.ts";
 
@@ -101,7 +103,8 @@ async function start(
   const { config } = settings;
 
   // Blobs that are mirrored at once end in transactions of their own.
-  const poolSize = config.FEATURE_REPO_MIRROR ? 6 : 2;
+  const mirrors = config.FEATURE_REPO_MIRROR || config.FEATURE_ORG_MIRROR;
+  const poolSize = mirrors ? 6 : 2;
   const { deps, close } = await composeDeps(settings, { poolSize, name: "main" });
   started.push(close);
   await takeUp(deps, settings.database.shared);
@@ -161,7 +164,8 @@ async function start(
   });
   started.push(() => metrics.stop());
   started.push(startPeriodic(backgroundWork(deps), log));
-  if (config.FEATURE_REPO_MIRROR) started.push(startMirrorWorker(deps));
+  if (mirrors) started.push(startMirrorWorker(deps));
+  if (config.FEATURE_ORG_MIRROR) started.push(startOrganizationMirrorWorker(deps));
 
   const systemd = createSystemdNotifier({
     env: { get: (name) => env[name] },
@@ -221,7 +225,8 @@ async function takeUp(deps: Deps, otherNodesServe: boolean): Promise<void> {
   if (!otherNodesServe) {
     await endLeases(deps.sql);
     await endFetchLeases(deps.sql);
-    await endMirrorLeases(deps.sql, deps.now(), MIRROR_LEASE_MS);
+    await endSyncLeases(deps.sql, "repomirrorconfig", deps.now(), LEASE_MS);
+    await endSyncLeases(deps.sql, "orgmirrorconfig", deps.now(), LEASE_MS);
     await endDigestClaims(deps.sql);
   }
   await cleanUploads(deps, { orphanAgeMs: otherNodesServe ? ORPHAN_AGE_MS : 0 });

@@ -6,6 +6,7 @@ import { createLogger, type LoggerOptions } from "./lib/logger.ts";
 import type { Place } from "./lib/place.ts";
 import { createSystemdNotifier } from "./lib/systemd_notify.ts";
 import { versionInfo } from "./lib/version.ts";
+import { startOrganizationMirrorWorker } from "./workers/organization_mirror.ts";
 import { startMirrorWorker } from "./workers/repo_mirror.ts";
 
 export interface MirrorNodeOptions {
@@ -39,8 +40,9 @@ export async function runMirrorNode(options: MirrorNodeOptions): Promise<"stoppe
           '"quaylet serve" mirrors by itself',
       );
     }
-    if (!settings.config.FEATURE_REPO_MIRROR) {
-      throw new Error("FEATURE_REPO_MIRROR in config.yaml is not true");
+    const { FEATURE_REPO_MIRROR, FEATURE_ORG_MIRROR } = settings.config;
+    if (!FEATURE_REPO_MIRROR && !FEATURE_ORG_MIRROR) {
+      throw new Error("neither FEATURE_REPO_MIRROR nor FEATURE_ORG_MIRROR is true in config.yaml");
     }
     const { deps, close } = await composeDeps(settings, { poolSize: 6, name: "mirror" });
     started.push(close);
@@ -50,6 +52,7 @@ export async function runMirrorNode(options: MirrorNodeOptions): Promise<"stoppe
     });
     started.push(() => metrics.stop());
     started.push(startMirrorWorker(deps));
+    if (FEATURE_ORG_MIRROR) started.push(startOrganizationMirrorWorker(deps));
     const systemd = createSystemdNotifier({
       env: { get: (name) => env[name] },
       healthy: () => Promise.resolve(true),

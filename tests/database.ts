@@ -164,6 +164,7 @@ export function testDeps(
     secrets: createSecretBox(config),
     authorities: [],
     upstream: () => Promise.reject(new Error("this test has no other registry")),
+    upstreamNamespace: () => Promise.reject(new Error("this test has no other registry")),
     changes: undefined,
     // No timer: a test that looks at what was recorded says `flush` first.
     actions: new ActionBuffer({

@@ -11,7 +11,7 @@ export const repomirrorCommand: Command = {
   summary: "run only the mirroring worker, beside other nodes on the same database",
   help: `usage: quaylet repomirror [--data DIR] [--config DIR] [--metrics ADDR] [--log json|text]
 
-Mirrors repositories, REPO_MIRROR_PARALLEL at once, and does nothing else. Needs FEATURE_REPO_MIRROR, DB_URI, and the storage
+Mirrors repositories, REPO_MIRROR_PARALLEL at once, and does nothing else. Needs FEATURE_REPO_MIRROR or FEATURE_ORG_MIRROR, DB_URI, and the storage
 that the other nodes use. Any number of them share the work; what one leaves behind when it dies another takes up
 within a minute. "quaylet serve" mirrors as well, without it.
 

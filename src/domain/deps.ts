@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Pool } from "../drivers/database/postgres.ts";
 import type { MailDriver } from "../drivers/mail/driver.ts";
-import type { ConnectUpstream } from "../drivers/upstream/driver.ts";
+import type { ConnectNamespace, ConnectUpstream } from "../drivers/upstream/driver.ts";
 import type { Storage } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
 import type { Logger } from "../lib/logger.ts";
@@ -22,6 +22,8 @@ export interface Deps {
   readonly authorities: readonly string[];
   /** Opens other registries. */
   readonly upstream: ConnectUpstream;
+  /** Opens whole namespaces of them. */
+  readonly upstreamNamespace: ConnectNamespace;
   /**
    * Changes to what a repository's references mean, by repository id: whoever commits one tells it here before answering.
    * Absent when other nodes share the database: then nothing may be remembered.

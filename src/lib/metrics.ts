@@ -160,6 +160,72 @@ export function createMetrics() {
       "Mirrors that this node works on now.",
       [],
     ),
+    /** Quaylet's own, as the next two: while a run is under way, or pauses. */
+    mirrorPercentDone: gaugeFamily(
+      "quaylet_mirror_percent_done",
+      "How much of the mirror's run is behind it, 0 to 100.",
+      ["namespace", "repository"],
+    ),
+    mirrorBytesPerSecond: gaugeFamily(
+      "quaylet_mirror_bytes_per_second",
+      "Bytes a second that the mirror's run receives, smoothed.",
+      ["namespace", "repository"],
+    ),
+    mirrorPaused: gaugeFamily(
+      "quaylet_mirror_paused",
+      "1 while the mirror's run waits for its window or budget.",
+      ["namespace", "repository"],
+    ),
+    orgMirrors: gaugeFamily("quay_org_mirrors_total", "Organizations that follow another registry.", []),
+    orgMirrorsEnabled: gaugeFamily(
+      "quay_org_mirrors_enabled",
+      "Organizations that follow another registry and are enabled.",
+      [],
+    ),
+    orgMirrorRepositoriesUnmirrored: gaugeFamily(
+      "quay_org_mirror_repositories_unmirrored",
+      "Repositories of organizations' mirrors that are due and that nobody works on.",
+      [],
+    ),
+    orgMirrorsPendingDiscovery: gaugeFamily(
+      "quay_org_mirror_configs_pending_discovery",
+      "Organizations' mirrors whose discovery is due and that nobody works on.",
+      [],
+    ),
+    orgMirrorReposDiscovered: gaugeFamily(
+      "quay_org_mirror_repos_discovered",
+      "Repositories that organizations' mirrors follow.",
+      [],
+    ),
+    /** `status`: success, failure. */
+    orgMirrorDiscoveries: counterFamily(
+      "quay_org_mirror_discovery_total",
+      "Searches for the repositories of another registry.",
+      ["status"],
+    ),
+    /** `status`: success, failure. */
+    orgMirrorRepoSyncs: counterFamily(
+      "quay_org_mirror_repo_sync_total",
+      "Runs of repositories that organizations' mirrors have made.",
+      ["status"],
+    ),
+    orgMirrorReposCreated: counterFamily(
+      "quay_org_mirror_repos_created_total",
+      "Repositories that organizations' mirrors have made.",
+      [],
+    ),
+    orgMirrorDiscoveryDuration: histogramFamily(
+      "quay_org_mirror_discovery_duration_seconds",
+      "Seconds that a search for repositories took.",
+      [],
+      [1, 5, 10, 30, 60, 300, 600, 1800],
+    ),
+    orgMirrorRepoSyncDuration: histogramFamily(
+      "quay_org_mirror_repo_sync_duration_seconds",
+      "Seconds that a run of such a repository took.",
+      [],
+      [60, 300, 900, 3600],
+    ),
     /** Bytes from other registries, as they came over the network. */
     mirroredBytes: counterFamily(
       "quaylet_mirror_received_bytes_total",

@@ -6,6 +6,7 @@ export const GO_TOOLS = {
   regctl: "github.com/regclient/regclient/cmd/regctl@v0.11.7",
   oras: "oras.land/oras/cmd/oras@v1.3.6",
   helm: "helm.sh/helm/v3/cmd/helm@v3.22.0",
+  cosign: "github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5",
 } as const;
 
 /** Oldest Go that builds them all, as a need of a test. */
@@ -33,6 +34,9 @@ export async function goTools(tools: readonly GoTool[], ca?: string): Promise<Go
     HOME: dir,
     DOCKER_CONFIG: `${dir}/docker`,
     XDG_CACHE_HOME: `${dir}/cache`,
+    // Its keys have no password; it stores signatures as referrers only as an experiment.
+    COSIGN_PASSWORD: "",
+    COSIGN_EXPERIMENTAL: "1",
   };
   if (ca !== undefined) {
     await Deno.writeTextFile(`${dir}/ca.crt`, ca);

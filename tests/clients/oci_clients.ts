@@ -5,6 +5,8 @@ const TOOL = new URL("../tools/oci_clients", import.meta.url).pathname;
 export interface OciClients {
   /** Folder with the settings and, in `context`, an image to build. */
   readonly dir: string;
+  /** What lets any program run where the clients do: in their network, and with their names. */
+  readonly inside: { readonly prefix: readonly string[]; readonly env: Readonly<Record<string, string>> };
   /** Runs a client; its stdout. @throws {AssertionError} with all that it wrote, unless it ended with 0 */
   run(...command: readonly string[]): Promise<string>;
   /** Runs a client that must fail; its stderr. */
@@ -40,6 +42,7 @@ export async function ociClients(
   await must("setup", dir, ...Object.entries(hosts).map(([name, address]) => `${name}=${address}`));
   return {
     dir,
+    inside: { prefix: [TOOL, "run", dir], env },
     run: (...command) => must("run", dir, ...command),
     refuse: async (...command) => {
       const { success, stderr, all } = await call("run", dir, ...command);

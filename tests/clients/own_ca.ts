@@ -6,8 +6,11 @@ export interface OwnCa {
   readonly key: string;
 }
 
-/** A CA of our own and a server certificate of it for `name`, PEM, made by openssl. */
-export async function makeOwnCa(name: string): Promise<OwnCa> {
+/**
+ * A CA of our own and a server certificate of it for `name`, PEM, made by openssl.
+ * @param days how long the certificate is valid; less than 0: it has expired
+ */
+export async function makeOwnCa(name: string, days = 2): Promise<OwnCa> {
   const dir = await Deno.makeTempDir({ prefix: "quaylet-ca-" });
   const openssl = async (...args: readonly string[]) => {
     const { success, stderr } = await new Deno.Command("openssl", { args: [...args], cwd: dir }).output();
@@ -38,7 +41,7 @@ export async function makeOwnCa(name: string): Promise<OwnCa> {
       "ssl.csr",
       ...by,
       "-days",
-      "2",
+      `${days}`,
       "-extfile",
       "san",
       "-out",

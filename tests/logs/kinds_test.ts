@@ -35,6 +35,7 @@ const CONFIG: Parameters<typeof withWorld>[0] = {
   ACTION_LOG_AUDIT_PUSH_FAILURES: true,
   ACTION_LOG_AUDIT_DELETE_FAILURES: true,
   FEATURE_REPO_MIRROR: true,
+  FEATURE_ORG_MIRROR: true,
   PERMANENTLY_DELETE_TAGS: true,
 };
 

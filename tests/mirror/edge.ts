@@ -22,6 +22,7 @@ import { insertAccount } from "../../src/drivers/database/queries/user.ts";
 import type { StorageDriver } from "../../src/drivers/storage/driver.ts";
 import { createFilesystemDriver } from "../../src/drivers/storage/filesystem.ts";
 import { connectUpstream } from "../../src/drivers/upstream/client.ts";
+import { connectNamespace } from "../../src/drivers/upstream/namespace.ts";
 import type { UpstreamSite } from "../../src/drivers/upstream/transport.ts";
 import { createHostGuard } from "../../src/lib/ssrf.ts";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";
@@ -164,19 +165,20 @@ export async function withEdge(options: EdgeOptions, test: (edge: Edge) => Promi
 async function makeEdge(sql: Deps["sql"], root: string, options: EdgeOptions): Promise<Edge> {
   const wrap = options.storage ?? ((driver: StorageDriver) => driver);
   const allowed = options.config?.SSRF_ALLOWED_HOSTS ?? ["127.0.0.0/8", "::1"];
+  const site: UpstreamSite = {
+    extraCas: [],
+    isReachable: createHostGuard(allowed).isReachable,
+    proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
+    firstPauseMs: 5,
+    silenceMs: 2_000,
+    now: Date.now,
+    ...options.site,
+  };
   const deps = testDeps(sql, {
-    ...(options.config && { config: options.config }),
+    config: { FEATURE_REPO_MIRROR: true, ...options.config },
     storage: { name: "default", driver: wrap(createFilesystemDriver({ root })) },
-    upstream: (wanted) =>
-      connectUpstream(wanted, {
-        extraCas: [],
-        isReachable: createHostGuard(allowed).isReachable,
-        proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
-        firstPauseMs: 5,
-        silenceMs: 2_000,
-        now: Date.now,
-        ...options.site,
-      }),
+    upstream: (wanted) => connectUpstream(wanted, site),
+    upstreamNamespace: (wanted) => connectNamespace(wanted, site),
   });
   await furnish(deps);
   return new Edge(deps, root);

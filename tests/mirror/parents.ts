@@ -3,7 +3,7 @@ import { basicHeader } from "../../src/drivers/upstream/authorization.ts";
 import { answers } from "../bench/peers.ts";
 
 export interface Parent {
-  /** `127.0.0.1:port`. */
+  /** `127.0.0.1:port`, or of the address that was asked for. */
   readonly host: string;
   readonly url: string;
   /** Header for pushing to it. */
@@ -15,13 +15,17 @@ export interface Parent {
 export interface ParentOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   readonly password?: { readonly username: string; readonly password: string };
+  /** Where it listens; an IPv6 address in brackets. */
+  readonly address?: string;
+  /** To start it with, in another network for example: it is not waited for then. */
+  readonly inside?: { readonly prefix: readonly string[]; readonly env: Readonly<Record<string, string>> };
 }
 
 export async function startParent(options: ParentOptions = {}): Promise<Parent> {
   const folder = await Deno.makeTempDir({ prefix: "quaylet-parent-" });
   const port = freePort();
-  const host = `127.0.0.1:${port}`;
-  const { tls, password } = options;
+  const { tls, password, address = "127.0.0.1", inside } = options;
+  const host = `${address}:${port}`;
   if (tls !== undefined) {
     await Deno.writeTextFile(`${folder}/cert.pem`, tls.cert);
     await Deno.writeTextFile(`${folder}/key.pem`, tls.key);
@@ -45,14 +49,19 @@ export async function startParent(options: ParentOptions = {}): Promise<Parent> 
       ...(password && { auth: { htpasswd: { realm: "parent", path: `${folder}/htpasswd` } } }),
     }),
   );
-  const child = new Deno.Command("docker-registry", {
-    args: ["serve", `${folder}/config.yml`],
+  // Variables of clients' settings that it takes for its own configuration.
+  const plainly = ["env", "-u", "REGISTRY_AUTH_FILE"];
+  const start = ["docker-registry", "serve", `${folder}/config.yml`];
+  const command = inside === undefined ? start : [...inside.prefix, ...plainly, ...start];
+  const child = new Deno.Command(command[0] as string, {
+    args: command.slice(1),
     stdout: "null",
     stderr: "null",
-    env: { OTEL_TRACES_EXPORTER: "none" },
+    env: { ...inside?.env, OTEL_TRACES_EXPORTER: "none" },
   }).spawn();
   const url = `${tls ? "https" : "http"}://${host}`;
-  if (tls === undefined && password === undefined) await answers(`${url}/v2/`);
+  if (inside !== undefined) await listensInside(inside, host);
+  else if (tls === undefined && password === undefined) await answers(`${url}/v2/`);
   else await listens(port);
   return {
     host,
@@ -77,6 +86,17 @@ async function listens(port: number): Promise<void> {
     }
   }
   throw new Error("docker-registry does not listen");
+}
+
+async function listensInside(
+  { prefix, env }: NonNullable<ParentOptions["inside"]>,
+  host: string,
+): Promise<void> {
+  const ask = 'for _ in $(seq 100); do curl -s -o /dev/null "$0" && exit; sleep 0.1; done; exit 1';
+  const command = [...prefix, "sh", "-c", ask, `http://${host}/v2/`];
+  const { success, stderr } = await new Deno.Command(command[0] as string, { args: command.slice(1), env })
+    .output();
+  if (!success) throw new Error(`docker-registry does not listen: ${new TextDecoder().decode(stderr)}`);
 }
 
 export function freePort(): number {

@@ -7,6 +7,7 @@ import {
   claimMirror,
   requestMirrorSync,
 } from "../../src/drivers/database/queries/mirror.ts";
+import type { Sql } from "../../src/drivers/database/postgres.ts";
 import { type MirrorWorkerOptions, startMirrorWorker } from "../../src/workers/repo_mirror.ts";
 import { eventually } from "../database/cluster.ts";
 import { type Edge, withEdge } from "./edge.ts";
@@ -98,7 +99,14 @@ Deno.test("who may be claimed: the states, dates and tries of Quay's rules, and 
     const { sql } = edge.deps;
     const nowMs = Date.now();
     const claim = (scheduled = true) =>
-      claimMirror(sql, { nowMs, leaseMs: 60_000, transactionId: crypto.randomUUID(), except: [], scheduled });
+      claimMirror(sql, {
+        nowMs,
+        leaseMs: 60_000,
+        transactionId: crypto.randomUUID(),
+        except: [],
+        scheduled,
+        states: [2],
+      });
     const mirror = await edge.mirror({ reference: "registry.test/app", startMs: nowMs - 1000 });
     const set = (columns: Record<string, unknown>) =>
       sql`update repomirrorconfig set ${
@@ -155,6 +163,7 @@ Deno.test("claimMirror(): many workers at once get each mirror once, the longest
         transactionId: crypto.randomUUID(),
         except: [mirrors[5]!.id],
         scheduled: true,
+        states: [2],
       });
     assert.equal(await claim(), mirrors[0]!.id);
     const got: number[] = [];
@@ -178,25 +187,50 @@ Deno.test("claimMirror(): with 1,000 mirrors none of its branches reads the whol
       ), rule as (
         insert into repomirrorrule (repository_id, rule_value) select id, '["*"]' from made returning id, repository_id
       )
-      insert into repomirrorconfig (repository_id, internal_robot_id, external_reference, sync_start_date, root_rule_id)
+      insert into repomirrorconfig (repository_id, internal_robot_id, external_reference, sync_start_date, root_rule_id,
+        sync_status, sync_expiration_date)
       select rule.repository_id, (select internal_robot_id from repomirrorconfig where id = ${id}), 'x/y',
-        now() + interval '1 hour', rule.id from rule`;
+        now() + interval '1 hour', rule.id, case when paused then 2 else 1 end,
+        case when paused then now() + interval '1 hour' end
+      from rule, lateral (select rule.id % 2 = 0 as paused) p`;
     await sql`analyze repomirrorconfig`;
     await sql`analyze repository`;
-    for (
-      const condition of [
-        "sync_status = 3 and sync_expiration_date is null order by sync_start_date limit 1",
-        "sync_status = 2 and sync_expiration_date <= now() order by sync_expiration_date limit 1",
-        "is_enabled and sync_retries_remaining > 0 and sync_expiration_date is null and sync_status not in (2, -2) " +
-        "and sync_start_date <= now() order by sync_start_date limit 1",
-      ]
-    ) {
-      const plan = await sql.unsafe(`explain select id from repomirrorconfig where ${condition}`);
-      const text = plan.map((row) => Object.values(row)[0]).join("\n");
-      assert.match(text, /Index/);
-      assert.doesNotMatch(text, /Seq Scan/, text);
+    const explained: string[] = [];
+    const nowMs = Date.now();
+    const claimAs = { nowMs, leaseMs: 60_000, transactionId: "t", except: [1, 2], scheduled: true };
+    await claimMirror(explaining(sql, explained), { ...claimAs, states: [2, 4] });
+    const plan = explained.join("\n");
+    for (const [branch, index] of Object.entries(CLAIM_INDEXES)) {
+      assert.match(
+        plan,
+        new RegExp(`CTE ${branch}\n(?:(?!CTE ).*\n)*?.*Scan using ${index} on repomirrorconfig`),
+        plan,
+      );
     }
+    assert.doesNotMatch(plan, /Seq Scan on repomirrorconfig/, plan);
   }));
+
+/** What finds the first candidate of each branch. */
+const CLAIM_INDEXES = {
+  asked: "repomirrorconfig_sync_status",
+  silent: "repomirrorconfig_claimed",
+  due: "repomirrorconfig_due",
+};
+
+/** A database that explains the one statement that it is given, whatever parts that has, instead of running it. */
+function explaining(sql: Sql, lines: string[]): Sql {
+  const isStatement = (strings: TemplateStringsArray) => strings[0]?.trimStart().startsWith("with ");
+  return new Proxy(sql, {
+    apply(target, self, parts: [TemplateStringsArray, ...unknown[]]) {
+      const query = Reflect.apply(target, self, parts);
+      if (!isStatement(parts[0])) return query;
+      return sql`explain ${query}`.then((rows) => {
+        lines.push(...rows.map((row) => String(row["QUERY PLAN"])));
+        return [];
+      });
+    },
+  });
+}
 
 Deno.test("sync-now runs a disabled mirror within moments; a cancel stops the running copy down to its connection", () =>
   withFake((fake) =>

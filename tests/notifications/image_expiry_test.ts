@@ -1,5 +1,5 @@
 import { expect } from "@std/testing";
-import { insertRepositoryNotification } from "../../src/drivers/database/queries/repository_notification.ts";
+import { insertNotification } from "../../src/drivers/database/queries/notification.ts";
 import { selectUntoldEndingTags } from "../../src/drivers/database/queries/image_expiry.ts";
 import { changeTag } from "../../src/domain/content/tag_changes.ts";
 import { findEndingTags } from "../../src/workers/image_expiry.ts";
@@ -32,8 +32,7 @@ Deno.test("repo_image_expiry: each tag is told of once, in time, and again when 
     await end("soon", 2);
     await end("later", 6);
     const add = (eventConfig: Record<string, unknown>) =>
-      insertRepositoryNotification(deps.sql, {
-        repositoryId: repository.id,
+      insertNotification(deps.sql, { kind: "repository", repositoryId: repository.id }, {
         title: null,
         event: "repo_image_expiry",
         method: "webhook",
@@ -75,8 +74,7 @@ Deno.test("repo_image_expiry: two nodes at once tell of a tag once", async () =>
     await content.image({ word: "one", tag: "v1" });
     await changeTag(deps, OPERATOR, content.repository, "v1", { endMs: START_MS + DAY_MS });
     for (let n = 0; n < 5; n++) {
-      await insertRepositoryNotification(deps.sql, {
-        repositoryId: content.repository.id,
+      await insertNotification(deps.sql, { kind: "repository", repositoryId: content.repository.id }, {
         title: null,
         event: "repo_image_expiry",
         method: "webhook",

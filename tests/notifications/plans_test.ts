@@ -1,6 +1,6 @@
 import { expect } from "@std/testing";
 import type { Pool } from "../../src/drivers/database/postgres.ts";
-import { selectActiveNotifications } from "../../src/drivers/database/queries/repository_notification.ts";
+import { selectActiveNotifications } from "../../src/drivers/database/queries/notification.ts";
 import { Content } from "../api/content.ts";
 import { withSite } from "../api/site.ts";
 

@@ -11,7 +11,7 @@ const autoprunePolicy = z.discriminatedUnion("method", [
   }),
 ]);
 
-/** What all mirrors of one upstream may take; the same fields as `limits` of a mirror. */
+/** What a mirror, or all of one upstream, may take; the same fields as `limits` of a mirror. */
 const linkLimits = z.strictObject({
   ...LINK_LIMITS,
   windows: z.array(
@@ -52,6 +52,11 @@ export const mirrorQuotaKeys = {
     description:
       "Quaylet's own. By registry (host[:port] as references name it): what all its mirrors may take together; bytes_per_second and concurrency of a node, daily_bytes and monthly_bytes of all nodes, windows such as 02:00-05:00 Europe/Berlin.",
   }),
+  REPO_MIRROR_DEFAULT_LIMITS: linkLimits.default({}).meta({
+    kind: "object",
+    description:
+      "Quaylet's own. What each mirror without limits of its own may take, with the fields of REPO_MIRROR_UPSTREAM_LIMITS; not set: no limits. One that has any is not subject to these.",
+  }),
   FEATURE_ORG_MIRROR: flag(false, "Organizations may mirror others.", { since: "3.17" }),
   ORG_MIRROR_INTERVAL: whole(30, "s", "How often due ones are looked for.", { since: "3.17", min: 1 }),
   ORG_MIRROR_MAX_DISCOVERY_DURATION: whole(1800, "s", "Longest search for repositories.", {
@@ -61,7 +66,10 @@ export const mirrorQuotaKeys = {
   SSRF_ALLOWED_HOSTS: texts([], "Private hosts that mirrors and export callbacks may go to.", {
     since: "3.17",
   }),
-  FEATURE_PROXY_CACHE: flag(false, "Organizations may cache another registry."),
+  FEATURE_PROXY_CACHE: flag(
+    false,
+    "Organizations may cache another registry: it can be set up and validated; pulls do not go through it yet.",
+  ),
   FEATURE_PROXY_CACHE_BLOB_DOWNLOAD: flag(true, "Keep the blobs of a cached image too.", { since: "3.18" }),
   FEATURE_QUOTA_MANAGEMENT: flag(false, "Count what is stored, and limit it."),
   FEATURE_EDIT_QUOTA: flag(true, "Administrators of an organization may change its quota."),

@@ -62,9 +62,10 @@ async function takesPushesOf({ sql }: GrantDeps, actor: Actor, repository: Repos
     case REPOSITORY_STATE.NORMAL:
       return true;
     case REPOSITORY_STATE.MIRROR:
+    case REPOSITORY_STATE.ORG_MIRROR:
       return actor.kind === "robot" && await isMirrorRobot(sql, repository.id, actor.id);
     default:
-      // Read-only, on its way out, or the mirror of an organization, whose robot comes with that feature.
+      // Read-only, or on its way out.
       return false;
   }
 }
@@ -91,8 +92,10 @@ async function createForPush(
     if (created) deps.log.info("repository created by a push", { repository: `${namespace}/${name}` });
     return repository;
   } catch (error) {
-    // A superuser with full access asked for a namespace that is not there.
-    if (error instanceof AppError && error.code === "not_found") return undefined;
+    // A superuser with full access asked for a namespace that is not there; or it follows another registry.
+    if (error instanceof AppError && (error.code === "not_found" || error.code === "invalid_request")) {
+      return undefined;
+    }
     throw error;
   }
 }

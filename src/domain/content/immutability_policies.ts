@@ -9,6 +9,7 @@ import {
   selectPoliciesFor,
   updateImmutabilityPolicy,
 } from "../../drivers/database/queries/immutability_policy.ts";
+import { isMirroredNamespace } from "../../drivers/database/queries/organization_mirror.ts";
 import type { Sql } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Actor } from "../access/access.ts";
@@ -34,7 +35,7 @@ const PATTERN_MAX = 256;
 /** Per namespace or repository: each push looks at all of them. */
 const POLICIES_MAX = 50;
 
-type ChangeDeps = Pick<Deps, "sql" | "now">;
+type ChangeDeps = Pick<Deps, "sql" | "config" | "now">;
 
 /** @throws {AppError} `feature_disabled` without `FEATURE_IMMUTABLE_TAGS` */
 export function requireImmutableTags({ config }: Pick<Deps, "config">): void {
@@ -73,6 +74,15 @@ export async function createImmutabilityPolicy(
       throw new AppError("invalid_request", `There can be at most ${POLICIES_MAX} immutability policies`);
     }
     const uuid = await insertImmutabilityPolicy(tx, owner, serialized(policy));
+    // Asked last: a mirror that is being set up is waited for by the row before.
+    if (deps.config.FEATURE_ORG_MIRROR && owner.repositoryId === undefined) {
+      if (await isMirroredNamespace(tx, owner.namespaceId)) {
+        throw new AppError(
+          "invalid_request",
+          `The organization ${owner.namespace} follows another registry, whose tags may move: it can have no such policies`,
+        );
+      }
+    }
     await log({ ...deps, sql: tx }, actor, owner, "create_immutability_policy", { uuid, ...policy });
     return uuid;
   });

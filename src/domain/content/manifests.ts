@@ -18,7 +18,7 @@ import { readImageConfig } from "./image_config.ts";
 import { findImmutabilityRule } from "./immutability_policies.ts";
 import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { findNotifications, queueNotifications } from "../notifications/notifications.ts";
-import { isQuotaExceeded, requireRoomForManifest, tellOfQuota } from "../quota/enforcement.ts";
+import { requireRoomForManifest, tellOfRefusal } from "../quota/enforcement.ts";
 import { countBlobs } from "../quota/sizes.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
 
@@ -121,7 +121,7 @@ export async function putManifest(
     await requireRoomForManifest(deps, tx, repositoryId);
     return manifestId;
   }).catch(async (error: unknown) => {
-    if (isQuotaExceeded(error)) await tellOfQuota(deps, repositoryId, "Reject");
+    await tellOfRefusal(deps, error);
     // Garbage collection or a delete came between the check and the rows that refer to what was checked.
     if (isForeignKeyViolation(error)) throw missing([], error);
     throw error;

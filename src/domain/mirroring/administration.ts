@@ -3,8 +3,9 @@ import {
   cancelMirrorSync,
   insertMirror,
   lockMirror,
+  mirrorOfRepository,
   requestMirrorSync,
-  updateMirror,
+  updateMirrors,
 } from "../../drivers/database/queries/mirror.ts";
 import { REPOSITORY_STATE, updateRepositoryState } from "../../drivers/database/queries/repository.ts";
 import {
@@ -21,7 +22,7 @@ import type { Deps } from "../deps.ts";
 import { openRepository, type RepositoryRef, type RepositoryRow } from "../repositories/repositories.ts";
 import { parseExternalReference } from "./external_reference.ts";
 import { findMirror } from "./mirrors.ts";
-import type { Mirror } from "./model.ts";
+import { isOfOrganization, type Mirror } from "./model.ts";
 import { checkMirrorChange, columnsOf, loggedFields, type MirrorChange, NEW_MIRROR } from "./settings.ts";
 
 type ChangeDeps = Pick<Deps, "sql" | "config" | "now" | "secrets">;
@@ -62,7 +63,7 @@ export async function requireMirror({ sql }: Pick<Deps, "sql">, { id }: Reposito
  * Makes the repository a mirror: its state becomes MIRROR, the robot may write to it.
  * @param repository opened by the caller with {@link openForMirroring}
  * @returns what should be looked at: the other registry's name does not resolve at the moment
- * @throws {AppError} `already_exists`; `invalid_request`
+ * @throws {AppError} `already_exists`; `invalid_request`, also where the organization's mirror has made the repository
  */
 export async function createMirror(
   deps: ChangeDeps,
@@ -70,9 +71,10 @@ export async function createMirror(
   repository: RepositoryRef,
   settings: NewMirrorSettings,
 ): Promise<string[]> {
+  refuseOfOrganization(repository);
   if (await findMirror(deps.sql, repository.id) !== undefined) throw exists(repository);
   checkMirrorChange(settings);
-  const robotId = await robotOf(deps, repository, settings.robotName);
+  const robotId = await findMirrorRobot(deps, repository, settings.robotName);
   const warnings = await checkHosts(deps, settings);
   const { reference, intervalS, startMs, globs } = settings;
   const row = {
@@ -107,19 +109,20 @@ export async function changeMirror(
   repository: RepositoryRef,
   change: MirrorChange,
 ): Promise<string[]> {
+  refuseOfOrganization(repository);
   await requireMirror(deps, repository);
   checkMirrorChange(change);
   const robotId = change.robotName === undefined
     ? undefined
-    : await robotOf(deps, repository, change.robotName);
+    : await findMirrorRobot(deps, repository, change.robotName);
   const warnings = await checkHosts(deps, change);
   const fields = loggedFields(change);
   await deps.sql.begin(async (tx) => {
     const before = await lockMirror(tx, repository.id);
     if (before === undefined) throw new AppError("not_found", "The repository is no mirror");
-    await updateMirror(
+    await updateMirrors(
       tx,
-      repository.id,
+      mirrorOfRepository(tx, repository.id),
       { ...columnsOf(deps, before, change), ...(robotId === undefined ? {} : { robotId }) },
       { nowMs: deps.now(), keepsRun: fields.every(([name]) => name === "limits") },
     );
@@ -137,6 +140,7 @@ export async function syncMirrorNow(
   actor: Actor,
   repository: RepositoryRef,
 ): Promise<void> {
+  refuseOfOrganization(repository);
   await deps.sql.begin(async (tx) => {
     if (!await requestMirrorSync(tx, repository.id)) {
       throw new AppError("not_found", "The repository is no mirror, or it is being synchronized already");
@@ -147,12 +151,23 @@ export async function syncMirrorNow(
 
 /** Stops a run within moments; nothing starts before somebody asks. @throws {AppError} `not_found`: nothing to stop */
 export async function cancelMirror(deps: ChangeDeps, actor: Actor, repository: RepositoryRef): Promise<void> {
+  refuseOfOrganization(repository);
   await deps.sql.begin(async (tx) => {
     if (!await cancelMirrorSync(tx, repository.id)) {
       throw new AppError("not_found", "Nothing is being synchronized");
     }
     await logChange({ ...deps, sql: tx }, { actor, repository }, "sync_status", "SYNC_CANCEL");
   });
+}
+
+/** What the mirror of an organization has made is steered by that one. @throws {AppError} `invalid_request` */
+function refuseOfOrganization(repository: RepositoryRef): void {
+  if (!isOfOrganization({ repositoryState: repository.state })) return;
+  const { namespace, name } = repository;
+  throw new AppError(
+    "invalid_request",
+    `${namespace}/${name} belongs to the mirror of the organization ${namespace}: change, sync or cancel that one`,
+  );
 }
 
 function exists({ namespace, name }: RepositoryRef): AppError {
@@ -162,10 +177,10 @@ function exists({ namespace, name }: RepositoryRef): AppError {
   );
 }
 
-/** @throws {AppError} `invalid_request` */
-async function robotOf(
+/** The robot that a mirror pushes as. @throws {AppError} `invalid_request` unless it is one of that namespace */
+export async function findMirrorRobot(
   { sql }: Pick<Deps, "sql">,
-  { namespace }: RepositoryRef,
+  { namespace }: { namespace: string },
   username: string,
 ): Promise<number> {
   const robot = username.startsWith(`${namespace}+`) ? await selectRobot(sql, username) : undefined;
@@ -178,14 +193,22 @@ async function robotOf(
   return robot.id;
 }
 
-async function letWrite(sql: Sql, repository: RepositoryRef, userId: number): Promise<void> {
+/** Whoever may do more than that keeps it. */
+export async function letWrite(sql: Sql, repository: { id: number }, userId: number): Promise<void> {
   const roles = await selectRolesOfUser(sql, repository.id, userId);
   if (roles.includes("write") || roles.includes("admin")) return;
   await upsertUserPermission(sql, { repositoryId: repository.id, userId, role: "write" });
 }
 
-/** No addresses of the inside: see `lib/ssrf.ts`. A link that is down lets no name resolve, and that is no reason to refuse. */
-async function checkHosts({ config }: Pick<Deps, "config">, change: MirrorChange): Promise<string[]> {
+/**
+ * No addresses of the inside: see `lib/ssrf.ts`. A link that is down lets no name resolve, and that is no reason to refuse.
+ * @returns warnings
+ * @throws {AppError} `invalid_request`
+ */
+export async function checkHosts(
+  { config }: Pick<Deps, "config">,
+  change: Pick<MirrorChange, "reference" | "proxy">,
+): Promise<string[]> {
   const guard = createHostGuard(config.SSRF_ALLOWED_HOSTS);
   const hosts: string[] = [];
   if (change.reference !== undefined) {

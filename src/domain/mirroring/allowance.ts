@@ -1,5 +1,5 @@
 import { type MirrorLimits, MirrorPaused } from "./limits.ts";
-import { pauseFor } from "./waiting.ts";
+import { type Clock, type Payment, SharedRate } from "./shared_rate.ts";
 import { isOpen, nextOpeningMs, parseWindow, type Window } from "../../lib/daily_windows.ts";
 import { utcDay } from "../../lib/utc_day.ts";
 
@@ -9,36 +9,21 @@ export interface Traffic {
   readonly monthBytes: number;
 }
 
-/** What rates are measured by. */
-export interface Clock {
-  /** Never goes back. */
-  monotonicMs(): number;
-  pause(ms: number, signal: AbortSignal): Promise<void>;
-}
-
-export const REAL_CLOCK: Clock = { monotonicMs: () => performance.now(), pause: pauseFor };
-
-/** The longest wait before the rate is asked for again: so soon does a change act. */
-const SLICE_MS = 1_000;
 /** Windows are looked at so often. */
 const WINDOW_CHECK_MS = 1_000;
 
-/**
- * Limits and what is left of them. A rate is a debt in bytes that is paid off as time goes: who takes, waits until it is
- * paid, so that a piece of any size keeps the rate and nobody saves up while idle.
- */
+/** Limits and what is left of them. */
 export class Allowance {
   #limits!: MirrorLimits;
   #windows!: readonly Window[];
-  #debtBytes = 0;
-  #paidAtMs: number;
+  readonly #rate: SharedRate;
   #traffic: Traffic & { readonly day: string } = { dayBytes: 0, monthBytes: 0, day: "" };
   #unsavedBytes = 0;
   #windowCheckedMs = -Infinity;
 
-  constructor(limits: MirrorLimits, readonly now: () => number, readonly clock: Clock) {
-    this.#paidAtMs = clock.monotonicMs();
-    this.change(limits);
+  constructor(limits: MirrorLimits, readonly now: () => number, clock: Clock) {
+    this.#rate = new SharedRate(() => this.#limits.bytesPerSecond, () => this.check(), clock);
+    this.#set(limits);
   }
 
   get limits(): MirrorLimits {
@@ -46,35 +31,24 @@ export class Allowance {
   }
 
   change(limits: MirrorLimits): void {
-    this.#pay();
+    this.#rate.settle();
+    this.#set(limits);
+  }
+
+  #set(limits: MirrorLimits): void {
     this.#limits = limits;
     this.#windows = (limits.windows ?? []).map(parseWindow);
     this.#windowCheckedMs = -Infinity;
   }
 
-  took(bytes: number): void {
+  /**
+   * Counts bytes that have come.
+   * @param owner whose they are, of all that this allowance is shared by
+   * @returns what to wait for before more may come; it ends with {@link MirrorPaused} when a window closes meanwhile
+   */
+  took(bytes: number, owner: unknown): Payment {
     this.#unsavedBytes += bytes;
-    this.#pay();
-    if (this.#limits.bytesPerSecond !== undefined) this.#debtBytes += bytes;
-  }
-
-  /** Resolves once the rate allows more. @throws {MirrorPaused} when it would wait into a closed window */
-  async wait(signal: AbortSignal): Promise<void> {
-    while (true) {
-      this.#pay();
-      const rate = this.#limits.bytesPerSecond;
-      if (rate === undefined || this.#debtBytes <= 0) return;
-      this.check();
-      await this.clock.pause(Math.min(SLICE_MS, Math.ceil(this.#debtBytes * 1000 / rate)), signal);
-    }
-  }
-
-  #pay(): void {
-    const nowMs = this.clock.monotonicMs();
-    const rate = this.#limits?.bytesPerSecond;
-    const paidBytes = rate === undefined ? Infinity : (nowMs - this.#paidAtMs) * rate / 1000;
-    this.#debtBytes = Math.max(0, this.#debtBytes - paidBytes);
-    this.#paidAtMs = nowMs;
+    return this.#rate.pay(bytes, owner);
   }
 
   /** @throws {MirrorPaused} outside the windows, or when a budget is used up */

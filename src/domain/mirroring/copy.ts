@@ -111,10 +111,7 @@ async function bringBlobs(
   }
   // The turnstile decides how many really run.
   await forEachLimited(missing, missing.length, async (blob) => {
-    await turnstile.run(async () => {
-      signal.throwIfAborted();
-      await fetchBlob(deps, blob, { ...context, repositoryId });
-    });
+    await turnstile.run(() => fetchBlob(deps, blob, { ...context, repositoryId }), signal);
   });
 }
 

@@ -43,7 +43,10 @@ async function inWords<T>(signal: AbortSignal, work: () => Promise<T>): Promise<
 }
 
 /** The name that the mirror signs in with; null for none, `undefined` when it cannot be read any more. */
-export function usernameOf({ secrets }: Pick<Deps, "secrets">, { source }: Pick<Mirror, "source">) {
+export function usernameOf(
+  { secrets }: Pick<Deps, "secrets">,
+  { source }: { source: Pick<Mirror["source"], "sealedUsername"> },
+) {
   if (source.sealedUsername === null) return null;
   try {
     return secrets.decrypt(source.sealedUsername);

@@ -30,7 +30,8 @@ export const DEFAULT_CONCURRENCY = 6;
 
 /** Where work waits for its turn. */
 export interface Gate {
-  run<T>(work: () => Promise<T>): Promise<T>;
+  /** @throws the signal's reason when it comes before the turn does; what `work` throws */
+  run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
 /** One run's view of its limits. They may change while it runs: each question is answered by the limits of that moment. */

@@ -4,7 +4,7 @@ import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
 import type { LogKind } from "../logs/log_kinds.ts";
 import { notifyRepository } from "../notifications/notifications.ts";
-import type { Mirror, RunOutcome } from "./model.ts";
+import { isOfOrganization, type Mirror, type RunOutcome } from "./model.ts";
 
 type LogDeps = Pick<Deps, "sql" | "now" | "log" | "config" | "metrics">;
 
@@ -62,17 +62,19 @@ export async function logRunEnd(deps: LogDeps, mirror: Mirror, outcome: RunOutco
 
 async function write(
   deps: LogDeps,
-  { namespaceId, namespace, repositoryId, name }: Mirror,
-  kind: LogKind,
+  mirror: Mirror,
+  event: LogKind,
   fields: Record<string, string>,
 ): Promise<void> {
+  const { namespaceId, namespace, repositoryId, name } = mirror;
+  const kind = isOfOrganization(mirror) && isEvent(event) ? OF_ORGANIZATIONS[event] : event;
   const metadata = { namespace, repo: name, ...fields };
   try {
     await deps.sql.begin(async (tx) => {
       await logAction({ ...deps, sql: tx }, WORKER, { kind, namespaceId, repositoryId, metadata });
-      if (!isEvent(kind)) return;
+      if (!isEvent(event)) return;
       const data = { message: fields.message ?? "" };
-      await notifyRepository({ ...deps, sql: tx }, { repositoryId, event: kind, data });
+      await notifyRepository({ ...deps, sql: tx }, { repositoryId, event, data });
     });
   } catch (error) {
     // A run does not fail by its log; the service's own log has it then.
@@ -81,8 +83,16 @@ async function write(
 }
 
 const EVENTS = ["repo_mirror_sync_started", "repo_mirror_sync_success", "repo_mirror_sync_failed"] as const;
+type RunEvent = (typeof EVENTS)[number];
 
-function isEvent(kind: LogKind): kind is (typeof EVENTS)[number] {
+/** Quay logs runs that the mirror of an organization begins under kinds of their own; the notifications are the same. */
+const OF_ORGANIZATIONS: Readonly<Record<RunEvent, LogKind>> = {
+  repo_mirror_sync_started: "org_mirror_sync_started",
+  repo_mirror_sync_success: "org_mirror_sync_success",
+  repo_mirror_sync_failed: "org_mirror_sync_failed",
+};
+
+function isEvent(kind: LogKind): kind is RunEvent {
   return (EVENTS as readonly string[]).includes(kind);
 }
 

@@ -13,7 +13,7 @@ import type { MirrorLimits } from "./limits.ts";
 import type { Mirror, SyncStatus } from "./model.ts";
 import type { MirrorProgress } from "./progress.ts";
 import type { MirrorRules } from "./rules.ts";
-import type { RegistryConfig } from "./settings.ts";
+import { proxyOf, type RegistryConfig } from "./settings.ts";
 
 /** The mirror of a repository, whatever state that is in. */
 export async function findMirror(sql: Sql, repositoryId: number): Promise<Mirror | undefined> {
@@ -65,11 +65,7 @@ export function mirrorOf(row: MirrorRow): Mirror {
       sealedUsername: row.sealedUsername,
       sealedPassword: row.sealedPassword,
       verifyTls: config.verify_tls ?? true,
-      proxy: {
-        httpProxy: config.proxy?.http_proxy ?? null,
-        httpsProxy: config.proxy?.https_proxy ?? null,
-        noProxy: config.proxy?.no_proxy ?? null,
-      },
+      proxy: proxyOf(config),
     },
     unsignedImages: config.unsigned_images ?? false,
     rules: {

@@ -26,7 +26,7 @@
  * found by digest. Nothing is removed because the other side failed. Facts about Quay's mirror: its statuses, candidates,
  * release rules and log entries are kept; that a dead worker's mirror stays claimed for ever is not.
  */
-import type { RepositoryState } from "../../drivers/database/queries/repository.ts";
+import { REPOSITORY_STATE, type RepositoryState } from "../../drivers/database/queries/repository.ts";
 import type { MirrorLimits } from "./limits.ts";
 import type { MirrorRules } from "./rules.ts";
 
@@ -98,6 +98,11 @@ export interface Mirror {
   readonly transactionId: string | null;
   /** Longest time for one small request to the other registry. */
   readonly timeoutS: number;
+}
+
+/** Whether the mirror of an organization has made it: that one steers it, and no tag of it is ever removed. */
+export function isOfOrganization({ repositoryState }: Pick<Mirror, "repositoryState">): boolean {
+  return repositoryState === REPOSITORY_STATE.ORG_MIRROR;
 }
 
 /** Why a run failed, as `last_error_reason` of Quay's metrics spells it, and the two that are ours. */

@@ -1,12 +1,13 @@
 /** Makes the limits of mirrors and of upstreams act: rates, daily windows, byte budgets, blobs at once. */
-import type { SpelledLimits } from "../../config/link_limits.ts";
+import type { Config } from "../../config/schema.ts";
 import { addMirrorTraffic } from "../../drivers/database/queries/mirror_traffic.ts";
 import type { Deps } from "../deps.ts";
-import { Allowance, REAL_CLOCK } from "./allowance.ts";
+import { Allowance } from "./allowance.ts";
 import { DEFAULT_CONCURRENCY, limitsFrom, type MirrorLimits, type RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
 import { parseExternalReference } from "./external_reference.ts";
-import { Turnstile } from "./waiting.ts";
+import { type Clock, REAL_CLOCK } from "./shared_rate.ts";
+import { Turnstile, untilAborted } from "./waiting.ts";
 
 /** How often what was taken is written down, and what other nodes took is read. */
 const SAVE_MS = 1_000;
@@ -34,9 +35,9 @@ class Share {
     readonly deps: PacingDeps,
     readonly subject: string,
     limits: MirrorLimits,
-    concurrency: number,
+    { concurrency, clock }: { concurrency: number; clock: Clock },
   ) {
-    this.allowance = new Allowance(limits, deps.now, REAL_CLOCK);
+    this.allowance = new Allowance(limits, deps.now, clock);
     this.turnstile = new Turnstile(() => this.allowance.limits.concurrency ?? concurrency);
   }
 
@@ -71,48 +72,73 @@ class Share {
   }
 }
 
-/** The limits of all mirrors that one worker runs. */
+type LimitsConfig = Pick<Config, "REPO_MIRROR_UPSTREAM_LIMITS" | "REPO_MIRROR_DEFAULT_LIMITS">;
+
+/** The limits of all mirrors that one worker runs. Mirrors of one upstream take turns at what they share. */
 export class MirrorPacing {
   readonly #upstreams = new Map<string, Share>();
+  /** Of mirrors without limits of their own. */
+  readonly #defaults: MirrorLimits;
 
-  /** @param upstreamLimits by host as references name it, `registry.example:5000` */
-  constructor(readonly deps: PacingDeps, readonly upstreamLimits: Readonly<Record<string, SpelledLimits>>) {}
+  constructor(
+    readonly deps: PacingDeps,
+    readonly config: LimitsConfig,
+    readonly clock: Clock = REAL_CLOCK,
+  ) {
+    this.#defaults = limitsFrom(config.REPO_MIRROR_DEFAULT_LIMITS);
+  }
 
   /** What a run of `mirror` asks. All runs from one upstream share that one's limits. */
   limitsOf(mirror: Pick<Mirror, "id" | "limits" | "source">): PacedLimits {
-    const own = new Share(this.deps, `mirror:${mirror.id}`, mirror.limits, DEFAULT_CONCURRENCY);
+    const own = new Share(this.deps, `mirror:${mirror.id}`, this.#actingOf(mirror.limits), {
+      concurrency: DEFAULT_CONCURRENCY,
+      clock: this.clock,
+    });
     const upstream = this.#upstreamOf(mirror.source.reference);
     const shares = upstream === undefined ? [own] : [own, upstream];
     return {
       turnstile: upstream === undefined ? own.turnstile : {
-        run: (work) => own.turnstile.run(() => upstream.turnstile.run(work)),
+        run: (work, signal) =>
+          own.turnstile.run(() => upstream.turnstile.run(work, signal, mirror.id), signal),
       },
       async mayGoOn(signal) {
         signal.throwIfAborted();
         for (const share of shares) await share.check();
       },
       async took(bytes, signal) {
-        for (const { allowance } of shares) allowance.took(bytes);
+        // All rates at once: time that passes for one passes for the others.
+        const payments = shares.map(({ allowance }) => allowance.took(bytes, mirror.id));
+        try {
+          for (const { done } of payments) if (done !== undefined) await untilAborted(done, signal);
+        } finally {
+          for (const payment of payments) payment.leave();
+        }
         for (const share of shares) {
-          await share.allowance.wait(signal);
           await share.saveSometimes();
           share.allowance.check();
         }
       },
-      change: (limits) => own.allowance.change(limits),
+      change: (limits) => own.allowance.change(this.#actingOf(limits)),
       async close() {
         for (const share of shares) if (share.allowance.hasUnsaved) await share.save();
       },
     };
   }
 
+  #actingOf(limits: MirrorLimits): MirrorLimits {
+    return Object.keys(limits).length === 0 ? this.#defaults : limits;
+  }
+
   #upstreamOf(reference: string): Share | undefined {
     const { registry } = parseExternalReference(reference);
-    const limits = this.upstreamLimits[registry];
+    const limits = this.config.REPO_MIRROR_UPSTREAM_LIMITS[registry];
     if (limits === undefined) return undefined;
     let share = this.#upstreams.get(registry);
     if (share === undefined) {
-      share = new Share(this.deps, `upstream:${registry}`, limitsFrom(limits), Infinity);
+      share = new Share(this.deps, `upstream:${registry}`, limitsFrom(limits), {
+        concurrency: Infinity,
+        clock: this.clock,
+      });
       this.#upstreams.set(registry, share);
     }
     return share;

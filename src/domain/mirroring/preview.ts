@@ -9,7 +9,7 @@ import { readBlob } from "../content/blob_reading.ts";
 import { isInStorage, type WantedBlob } from "./blob_fetch.ts";
 import { type Closure, collectClosure } from "./closure.ts";
 import { failureOf } from "./failure.ts";
-import type { Mirror, TagFailure } from "./model.ts";
+import { isOfOrganization, type Mirror, type TagFailure } from "./model.ts";
 import {
   companionsOf,
   localManifests,
@@ -77,7 +77,8 @@ export async function previewMirror(
     const companions = companionsOf(kept, standing.listed, mirror.rules);
     const coming = closures.flatMap(({ closure }) => closure.companions.map(({ name }) => name));
     const wanted = new Set([...tags, ...companions, ...coming]);
-    const remove = [...standing.local.keys()].filter((name) => !wanted.has(name)).sort();
+    const unwanted = [...standing.local.keys()].filter((name) => !wanted.has(name)).sort();
+    const remove = isOfOrganization(mirror) ? [] : unwanted;
     return { tags, changed: [...changed].sort(), bytesToFetch, bytesHere, remove, failed };
   });
 }
@@ -119,7 +120,7 @@ export async function verifyMirror(
       }
       faults.push(...await checkClosure(deps, mirror, { tag, closure, checked, read, signal }));
     }
-    if (matched.length > 0) {
+    if (matched.length > 0 && !isOfOrganization(mirror)) {
       const extra = [...local.keys()].filter((name) => !wanted.has(name));
       faults.push(...extra.map((tag) => ({ tag, message: "the tag is here, and the rules do not want it" })));
     }

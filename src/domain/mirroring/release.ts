@@ -1,5 +1,5 @@
 /** When a mirror's next turn is, and in which state a run leaves it (mirror.md §4). */
-import { type Mirror, type RunOutcome, SYNC_RETRIES, SYNC_STATUS, type SyncStatus } from "./model.ts";
+import { type Mirror, SYNC_RETRIES, SYNC_STATUS, type SyncStatus } from "./model.ts";
 
 export interface Release {
   readonly status: SyncStatus;
@@ -22,8 +22,8 @@ export function nextStartMs(
 
 /** How a run that succeeded or failed is released. A failure is tried again at once, until its tries are used up. */
 export function releaseOf(
-  mirror: Mirror,
-  { kind }: RunOutcome & { kind: "success" | "failed" },
+  mirror: Pick<Mirror, "startMs" | "intervalS" | "retriesRemaining">,
+  { kind }: { readonly kind: "success" | "failed" },
   nowMs: number,
 ): Release {
   const retries = mirror.retriesRemaining - 1;

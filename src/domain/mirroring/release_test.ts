@@ -30,7 +30,7 @@ Deno.test("releaseOf() failures keep their start until the tries are used up; a 
     startMs: 11 * HOUR,
     retriesRemaining: 3,
   });
-  assert.deepEqual(releaseOf(mirror, { kind: "success", tags: [] }, 10.5 * HOUR), {
+  assert.deepEqual(releaseOf(mirror, { kind: "success" }, 10.5 * HOUR), {
     status: SYNC_STATUS.SUCCESS,
     startMs: 11 * HOUR,
     retriesRemaining: 3,

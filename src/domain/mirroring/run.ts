@@ -6,7 +6,7 @@ import { type CopiedImage, type CopyContext, type CopyDeps, copyImage } from "./
 import { failureOf, isUnforeseen } from "./failure.ts";
 import { MirrorPaused, type RunLimits } from "./limits.ts";
 import { logRunEnd, logRunStart, logTag } from "./log.ts";
-import type { Mirror, RunOutcome, TagFailure } from "./model.ts";
+import { isOfOrganization, type Mirror, type RunOutcome, type TagFailure } from "./model.ts";
 import { companionsOf, readStanding, selectChanged, selectLocalDigests, type Standing } from "./plan.ts";
 import type { ReportProgress } from "./progress.ts";
 import { wantsReferrer } from "./rules.ts";
@@ -236,6 +236,7 @@ class MirrorRun {
 
   /** Tags that are here and that neither the rules nor a signed image want. */
   async #selectRemovals({ matched }: Standing, companions: ReadonlySet<string>): Promise<string[]> {
+    if (isOfOrganization(this.mirror)) return [];
     const wanted = new Set([...matched, ...companions]);
     const { local } = await readStanding(this.deps, this.mirror, []);
     return [...local.keys()].filter((name) => !wanted.has(name)).sort();

@@ -55,11 +55,7 @@ export function checkMirrorChange(change: MirrorChange): void {
   if (password !== undefined && password !== null && (username === undefined || username === null)) {
     throw invalid("external_registry_password needs external_registry_username beside it");
   }
-  for (const text of [username, password]) {
-    if (text !== undefined && text !== null && (text.length > SECRET_LENGTH || text.includes("\0"))) {
-      throw invalid(`credentials have at most ${SECRET_LENGTH} characters`);
-    }
-  }
+  checkCredentials(username, password);
   if (intervalS !== undefined) checkWhole("sync_interval", intervalS, 0, MOST_INTERVAL_S);
   if (startMs !== undefined && !Number.isFinite(startMs)) throw invalid("sync_start_date is no date");
   if (timeoutS !== undefined) {
@@ -78,6 +74,15 @@ export function checkMirrorChange(change: MirrorChange): void {
   checkProxy(change.proxy);
   if (rules !== undefined) checkRules(rules);
   if (limits !== undefined) checkLimits("limits", limits);
+}
+
+/** @throws {AppError} `invalid_request` */
+export function checkCredentials(...texts: readonly (string | null | undefined)[]): void {
+  for (const text of texts) {
+    if (text !== undefined && text !== null && (text.length > SECRET_LENGTH || text.includes("\0"))) {
+      throw invalid(`credentials have at most ${SECRET_LENGTH} characters`);
+    }
+  }
 }
 
 function checkRules({ exclude = [], semver, newest, platforms = [], referrers }: OptionalRules): void {
@@ -120,13 +125,15 @@ function checkProxy(proxy: MirrorChange["proxy"]): void {
   if ((proxy?.noProxy?.length ?? 0) > 4096) throw invalid("no_proxy has at most 4096 characters");
 }
 
-function checkGlobs(where: string, globs: readonly string[], most: number): void {
+/** @throws {AppError} `invalid_request` */
+export function checkGlobs(where: string, globs: readonly string[], most: number): void {
   if (globs.length > most) throw invalid(`${where}: ${most} patterns at most`);
   const odd = globs.find((glob) => glob === "" || glob.length > MOST.globLength || glob.includes("\0"));
   if (odd !== undefined) throw invalid(`${where}: a pattern has 1 to ${MOST.globLength} characters`);
 }
 
-function checkWhole(field: string, value: number, least: number, most: number): void {
+/** @throws {AppError} `invalid_request` */
+export function checkWhole(field: string, value: number, least: number, most: number): void {
   if (!Number.isSafeInteger(value) || value < least || value > most) {
     throw invalid(`${field} is a whole number from ${least} to ${most}`);
   }
@@ -141,6 +148,14 @@ export interface RegistryConfig {
   verify_tls?: boolean | null;
   unsigned_images?: boolean | null;
   proxy?: { http_proxy?: string | null; https_proxy?: string | null; no_proxy?: string | null } | null;
+}
+
+export function proxyOf({ proxy }: RegistryConfig): MirrorProxy {
+  return {
+    httpProxy: proxy?.http_proxy ?? null,
+    httpsProxy: proxy?.https_proxy ?? null,
+    noProxy: proxy?.no_proxy ?? null,
+  };
 }
 
 /** What a new mirror has where nothing else is said. */

@@ -30,9 +30,10 @@ export async function openSource(
   });
 }
 
-function openCredentials(
+/** @throws {SourceUnusable} for credentials that do not open any more */
+export function openCredentials(
   secrets: Deps["secrets"],
-  { sealedUsername, sealedPassword }: Mirror["source"],
+  { sealedUsername, sealedPassword }: Pick<Mirror["source"], "sealedUsername" | "sealedPassword">,
 ): { username: string; password: string } | undefined {
   if (sealedUsername === null) return undefined;
   try {

@@ -1,3 +1,5 @@
+import { Rotation } from "./rotation.ts";
+
 /** Waits. @throws the signal's reason as soon as it is aborted */
 export async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
@@ -27,27 +29,42 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   }
 }
 
-/** Lets so many run at once; the number may change meanwhile, and acts when the next one leaves. First come, first served. */
+/**
+ * Lets so many run at once; the number may change meanwhile, and acts when the next one leaves. Owners have their turns in
+ * rotation; what one owner wants is first come, first served.
+ */
 export class Turnstile {
   #inside = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Rotation<() => void>();
 
   constructor(readonly most: () => number) {}
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** @throws the signal's reason when it comes before the turn does; what `work` throws */
+  async run<T>(work: () => Promise<T>, signal: AbortSignal, owner?: unknown): Promise<T> {
+    const { promise: turn, resolve: admit } = Promise.withResolvers<void>();
+    this.#waiting.add(owner, admit);
     this.#admit();
-    await turn;
+    try {
+      await untilAborted(turn, signal);
+    } catch (error) {
+      // It may have been let in at the same moment.
+      if (!this.#waiting.remove(owner, admit)) this.#leave();
+      throw error;
+    }
     try {
       return await work();
     } finally {
-      this.#inside--;
-      this.#admit();
+      this.#leave();
     }
   }
 
+  #leave(): void {
+    this.#inside--;
+    this.#admit();
+  }
+
   #admit(): void {
-    while (this.#waiting.length > 0 && this.#inside < Math.max(1, this.most())) {
+    while (!this.#waiting.isEmpty && this.#inside < Math.max(1, this.most())) {
       this.#inside++;
       this.#waiting.shift()?.();
     }

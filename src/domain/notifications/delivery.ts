@@ -1,18 +1,17 @@
 /** Carries what `notifications.ts` has queued to where it belongs. Network: never inside a transaction. */
-import { isEmailAuthorized } from "../../drivers/database/queries/authorized_email.ts";
 import {
   type DeliverableNotification,
   FAILURES_MAX,
   markNotificationDelivered,
   markNotificationFailed,
   selectDeliverableNotification,
-} from "../../drivers/database/queries/repository_notification.ts";
+} from "../../drivers/database/queries/notification.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseJsonTemplate } from "../../lib/json_template.ts";
 import type { WebhookClient } from "../../lib/webhook_client.ts";
 import type { Deps } from "../deps.ts";
-import { describeEvent, type EventData, type EventTone, type RepositoryEvent } from "./events.ts";
-import { findTargets, GONE, hostOf, isOwnHost, type NotificationMethod } from "./methods.ts";
+import { describeEvent, type EventData, type EventTone, type NotificationEvent } from "./events.ts";
+import { findTargets, GONE, hostOf, isOwnHost, mayBeMailed, type NotificationMethod } from "./methods.ts";
 import { notifyUsers, type QueuedNotification, readConfig } from "./notifications.ts";
 
 export type DeliveryDeps = Pick<Deps, "sql" | "config" | "mail" | "log" | "now"> & {
@@ -44,7 +43,7 @@ export async function deliverNotification(
     await giveUpNotification(deps, queued, error);
     return;
   }
-  await markNotificationDelivered(deps.sql, notification.id, deps.now());
+  await markNotificationDelivered(deps.sql, notification, deps.now());
 }
 
 /** Counts an event that could not be delivered; the third in a row disables its notification. */
@@ -74,7 +73,7 @@ async function send(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const config = readConfig(notification.config);
-  const event = notification.event as RepositoryEvent;
+  const event = notification.event as NotificationEvent;
   const method = notification.method as NotificationMethod;
   switch (method) {
     case "quay_notification":
@@ -99,17 +98,12 @@ async function putIntoApplication(
   notification: DeliverableNotification,
   body: EventData,
 ): Promise<void> {
-  const owner = {
-    id: notification.repositoryId,
-    namespace: notification.namespace,
-    namespaceId: notification.namespaceId,
-  };
-  const targetIds = await findTargets(deps, owner, readConfig(notification.config)).catch((cause) => {
+  const targetIds = await findTargets(deps, notification, readConfig(notification.config)).catch((cause) => {
     throw cause instanceof AppError ? new Hopeless(cause.publicMessage, { cause }) : cause;
   });
   if (targetIds.length === 0) return;
   await notifyUsers(deps, {
-    kind: notification.event as RepositoryEvent,
+    kind: notification.event as NotificationEvent,
     targetIds,
     metadata: body,
   });
@@ -123,17 +117,15 @@ async function mail(
 ): Promise<void> {
   const { email } = readConfig(notification.config);
   // It may have been allowed once and not be any more.
-  if (
-    typeof email !== "string" || !await isEmailAuthorized(deps.sql, notification.repositoryId, email)
-  ) {
-    throw new Hopeless("the e-mail address is not authorized to receive this repository's notifications");
+  if (typeof email !== "string" || !await mayBeMailed(deps.sql, notification, email)) {
+    throw new Hopeless("the e-mail address is not authorized to receive these notifications");
   }
-  const { summary, details } = describeEvent(notification.event as RepositoryEvent, body);
+  const { summary, details } = describeEvent(notification.event as NotificationEvent, body);
   const lines = [...(body.test === true ? ["This is a test of the notification."] : []), ...details].map(cut);
   const homepage = String(body.homepage);
   const about = `Sent by ${deps.config.REGISTRY_TITLE} because of the notification ${
     notification.title === null || notification.title === "" ? notification.uuid : `"${notification.title}"`
-  } of ${body.repository}.`;
+  } of ${subjectOf(body)}.`;
   await deps.mail.send({
     to: email,
     subject: body.test === true ? `[Test] ${summary}` : summary,
@@ -160,11 +152,17 @@ const COLORS: Readonly<Record<EventTone, string>> = {
   error: "danger",
 };
 
-function slackMessage(event: RepositoryEvent, title: string | null, body: EventData) {
+/** What it happened to, by name. */
+function subjectOf(body: EventData): string {
+  return String(body.repository ?? body.namespace);
+}
+
+function slackMessage(event: NotificationEvent, title: string | null, body: EventData) {
   const { summary, tone, details } = describeEvent(event, body);
-  const linked = `<${escapeSlack(String(body.homepage))}|${escapeSlack(String(body.repository))}>`;
+  const subject = escapeSlack(subjectOf(body));
+  const linked = `<${escapeSlack(String(body.homepage))}|${subject}>`;
   const lines = [
-    escapeSlack(summary).replace(escapeSlack(String(body.repository)), () => linked),
+    escapeSlack(summary).replace(subject, () => linked),
     ...details.map((detail) => escapeSlack(cut(detail))),
   ];
   return {

@@ -1,7 +1,9 @@
 /**
- * What can happen to a repository that people want to be told of: Quay's events, what each tells, and which of them a
+ * What can happen to a repository or a namespace that people want to be told of: Quay's events, what each tells, and which of them a
  * notification asks for (api.md §9). The words are what people read in mails and chats.
  */
+
+import { formatBytes } from "../../lib/byte_size.ts";
 
 /** In the order of Quay's table `externalnotificationevent`. */
 export const REPOSITORY_EVENTS = [
@@ -19,6 +21,12 @@ export const REPOSITORY_EVENTS = [
 ] as const;
 export type RepositoryEvent = (typeof REPOSITORY_EVENTS)[number];
 
+/** What happens to a whole namespace. */
+export const NAMESPACE_EVENTS = ["quota_warning", "quota_error"] as const;
+export type NamespaceEvent = (typeof NAMESPACE_EVENTS)[number];
+
+export type NotificationEvent = RepositoryEvent | NamespaceEvent;
+
 /** From the worst down; their places are the levels of a notification's `event_config`. */
 export const SEVERITIES = ["Critical", "High", "Medium", "Low", "Negligible", "Unknown"] as const;
 
@@ -28,9 +36,11 @@ export type EventData = Readonly<Record<string, unknown>>;
 /** How loudly a chat shows it. */
 export type EventTone = "info" | "success" | "warning" | "error";
 
-export interface RepositoryNames {
+/** What it happened to. */
+export interface EventPlace {
   readonly namespace: string;
-  readonly name: string;
+  /** Null: the namespace itself. */
+  readonly repository: string | null;
 }
 
 interface Site {
@@ -39,7 +49,15 @@ interface Site {
 }
 
 /** The body that tells of an event: the repository, where it is to be had and seen, and the event's own fields. */
-export function eventBody(site: Site, { namespace, name }: RepositoryNames, data: EventData): EventData {
+export function eventBody(
+  site: Site,
+  { namespace, repository: name }: EventPlace,
+  data: EventData,
+): EventData {
+  if (name === null) {
+    const homepage = `${site.PREFERRED_URL_SCHEME}://${site.SERVER_HOSTNAME}/organization/${namespace}`;
+    return { namespace, name: namespace, homepage, ...data };
+  }
   const repository = `${namespace}/${name}`;
   return {
     repository,
@@ -52,7 +70,7 @@ export function eventBody(site: Site, { namespace, name }: RepositoryNames, data
 }
 
 /** Whether a notification with that `event_config` wants to be told of this. */
-export function wantsEvent(event: RepositoryEvent, eventConfig: EventData, data: EventData): boolean {
+export function wantsEvent(event: NotificationEvent, eventConfig: EventData, data: EventData): boolean {
   if (event !== "vulnerability_found") return true;
   const least = Number(eventConfig.level ?? SEVERITIES.length - 1);
   const { priority } = (data.vulnerability ?? {}) as { priority?: unknown };
@@ -61,8 +79,12 @@ export function wantsEvent(event: RepositoryEvent, eventConfig: EventData, data:
 }
 
 /** What the test button of a notification tells: an event that could have been. */
-export function sampleEvent(event: RepositoryEvent, eventConfig: EventData): EventData {
+export function sampleEvent(event: NotificationEvent, eventConfig: EventData): EventData {
   switch (event) {
+    case "quota_warning":
+      return { usage_bytes: 858_993_459, quota_limit_bytes: 1_073_741_824, threshold_percent: 80 };
+    case "quota_error":
+      return { usage_bytes: 1_073_741_825, quota_limit_bytes: 1_073_741_824, threshold_percent: 100 };
     case "repo_push":
       return { updated_tags: ["latest", "foo"] };
     case "vulnerability_found":
@@ -104,12 +126,25 @@ function sampleBuild(event: RepositoryEvent): EventData {
 
 /** One sentence about the event, and how loud it is. @param body from {@link eventBody} */
 export function describeEvent(
-  event: RepositoryEvent,
+  event: NotificationEvent,
   body: EventData,
 ): { summary: string; tone: EventTone; details: readonly string[] } {
   const repository = String(body.repository);
   const tags = listOf(body.updated_tags ?? body.tags ?? body.docker_tags);
   switch (event) {
+    case "quota_warning":
+    case "quota_error": {
+      const refuses = event === "quota_error";
+      return {
+        summary: `Namespace ${body.namespace} ${refuses ? "is full: pushes are refused" : "is nearly full"}`,
+        tone: refuses ? "error" : "warning",
+        details: [
+          `It holds ${formatBytes(Number(body.usage_bytes))} of ${
+            formatBytes(Number(body.quota_limit_bytes))
+          }: more than ${body.threshold_percent} %.`,
+        ],
+      };
+    }
     case "repo_push":
       return {
         summary: `Repository ${repository} updated`,

@@ -1,12 +1,14 @@
 /** How people can be told, and what each way must be told before (api.md §9). Delivery: `notification_delivery.ts`. */
 import { isEmailAuthorized } from "../../drivers/database/queries/authorized_email.ts";
 import { selectTeam, selectTeamMembers } from "../../drivers/database/queries/team.ts";
-import { selectAccount } from "../../drivers/database/queries/user.ts";
+import { isEmailOfAdministrator, selectAccount } from "../../drivers/database/queries/user.ts";
+import type { Sql } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseJsonTemplate, TemplateError } from "../../lib/json_template.ts";
 import { createHostGuard } from "../../lib/ssrf.ts";
 import type { Deps } from "../deps.ts";
-import { type EventData, type RepositoryEvent, SEVERITIES } from "./events.ts";
+import { type EventData, type NotificationEvent, SEVERITIES } from "./events.ts";
+import type { NotificationOwner } from "./owner.ts";
 
 /** In the order of Quay's table `externalnotificationmethod`. */
 export const NOTIFICATION_METHODS = [
@@ -18,13 +20,6 @@ export const NOTIFICATION_METHODS = [
   "slack",
 ] as const;
 export type NotificationMethod = (typeof NOTIFICATION_METHODS)[number];
-
-/** Where a notification belongs to. */
-export interface NotificationOwner {
-  readonly id: number;
-  readonly namespace: string;
-  readonly namespaceId: number;
-}
 
 /** Ways whose other end was switched off, and what to use now. */
 export const GONE: Readonly<Partial<Record<NotificationMethod, string>>> = {
@@ -63,7 +58,7 @@ export async function checkMethodConfig(
 }
 
 /** @throws {AppError} `invalid_request`: what an event needs to be told, and is not or is told wrongly */
-export function checkEventConfig(event: RepositoryEvent, eventConfig: EventData): void {
+export function checkEventConfig(event: NotificationEvent, eventConfig: EventData): void {
   if (event === "vulnerability_found" && eventConfig.level !== undefined) {
     if (!isWhole(eventConfig.level, 0, SEVERITIES.length - 1)) {
       const levels = SEVERITIES.map((severity, level) => `${level} ${severity}`).join(", ");
@@ -86,7 +81,7 @@ export function checkEventConfig(event: RepositoryEvent, eventConfig: EventData)
  */
 export async function findTargets(
   { sql }: Pick<Deps, "sql">,
-  owner: NotificationOwner,
+  owner: Pick<NotificationOwner, "namespaceId">,
   config: EventData,
 ): Promise<number[]> {
   const { kind, name } = (config.target ?? {}) as { kind?: unknown; name?: unknown };
@@ -121,11 +116,27 @@ export async function findTargets(
 async function checkEmail({ sql }: Pick<Deps, "sql">, owner: NotificationOwner, config: EventData) {
   const { email } = config;
   if (typeof email !== "string" || email === "") throw invalid("Missing e-mail address");
-  if (!await isEmailAuthorized(sql, owner.id, email)) {
-    throw invalid(
-      "The specified e-mail address is not authorized to receive notifications for this repository",
-    );
-  }
+  const repositoryId = owner.kind === "repository" ? owner.id : null;
+  if (await mayBeMailed(sql, { repositoryId, namespaceId: owner.namespaceId }, email)) return;
+  throw invalid(
+    repositoryId === null
+      ? "The specified e-mail address is not the confirmed one of an administrator of this namespace"
+      : "The specified e-mail address is not authorized to receive notifications for this repository",
+  );
+}
+
+/**
+ * Whether an address may get such mails: of a repository those whose owner has agreed, of a namespace its
+ * administrators' and its own. Nobody else is mailed because somebody typed an address.
+ */
+export async function mayBeMailed(
+  sql: Sql,
+  { repositoryId, namespaceId }: { readonly repositoryId: number | null; readonly namespaceId: number },
+  email: string,
+): Promise<boolean> {
+  return repositoryId === null
+    ? await isEmailOfAdministrator(sql, namespaceId, email)
+    : await isEmailAuthorized(sql, repositoryId, email);
 }
 
 /** An http or https address that leads to others. Asks for its name's addresses. @throws {AppError} `invalid_request` */

@@ -3,8 +3,9 @@ import type { Sql } from "../../drivers/database/postgres.ts";
 import { insertQueueItems, type NewQueueItem } from "../../drivers/database/queries/queue.ts";
 import {
   type ActiveNotification,
+  selectActiveNamespaceNotifications,
   selectActiveNotifications,
-} from "../../drivers/database/queries/repository_notification.ts";
+} from "../../drivers/database/queries/notification.ts";
 import {
   deleteUserNotifications,
   insertMissingUserNotifications,
@@ -12,7 +13,14 @@ import {
   type NotificationKind,
 } from "../../drivers/database/queries/user_notification.ts";
 import type { Deps } from "../deps.ts";
-import { eventBody, type EventData, type RepositoryEvent, wantsEvent } from "./events.ts";
+import {
+  eventBody,
+  type EventData,
+  type NamespaceEvent,
+  type NotificationEvent,
+  type RepositoryEvent,
+  wantsEvent,
+} from "./events.ts";
 
 export type { ActiveNotification, NotificationKind };
 
@@ -44,6 +52,15 @@ export async function notifyRepository(
   return await queueNotifications(deps, event, active, data);
 }
 
+/** As {@link notifyRepository}, of what happened to a whole namespace. */
+export async function notifyNamespace(
+  deps: NotifyDeps,
+  { namespaceId, event, data }: { namespaceId: number; event: NamespaceEvent; data: EventData },
+): Promise<number> {
+  const active = await selectActiveNamespaceNotifications(deps.sql, namespaceId, event);
+  return await queueNotifications(deps, event, active, data);
+}
+
 /** The notifications that would be told of the event; for callers that look before their transaction. */
 export function findNotifications(
   { sql }: { readonly sql: Sql },
@@ -56,7 +73,7 @@ export function findNotifications(
 /** The second half of {@link notifyRepository}. @returns how many of `active` want it and were queued */
 export async function queueNotifications(
   deps: NotifyDeps,
-  event: RepositoryEvent,
+  event: NotificationEvent,
   active: readonly ActiveNotification[],
   data: EventData,
 ): Promise<number> {
@@ -73,17 +90,17 @@ export async function queueNotifications(
 export function queuedItem(
   { config, metrics, now }: Pick<Deps, "config" | "metrics" | "now">,
   { uuid, namespace, repository }: Omit<ActiveNotification, "eventConfig">,
-  event: RepositoryEvent,
+  event: NotificationEvent,
   data: EventData,
 ): NewQueueItem {
   const body: QueuedNotification = {
     notification_uuid: uuid,
-    event_data: eventBody(config, { namespace, name: repository }, data),
+    event_data: eventBody(config, { namespace, repository }, data),
     performer_data: {},
   };
   metrics.queueItemPuts.labels(NOTIFICATION_QUEUE).inc();
   return {
-    queueName: `${NOTIFICATION_QUEUE}/${namespace}/${repository}/${event}/`,
+    queueName: `${NOTIFICATION_QUEUE}/${namespace}/${repository ?? uuid}/${event}/`,
     body: JSON.stringify(body),
     nowMs: now(),
     retries: TRIES,

@@ -4,6 +4,7 @@ import {
   deleteRobotReferences,
   selectRobots,
 } from "../../drivers/database/queries/robot.ts";
+import { deleteOrganizationMirrorsOfRobots } from "../../drivers/database/queries/organization_mirror.ts";
 import { insertQueueItem } from "../../drivers/database/queries/queue.ts";
 import { deleteMembershipsOf } from "../../drivers/database/queries/team.ts";
 import { deleteTeamInvitesWith } from "../../drivers/database/queries/team_invite.ts";
@@ -33,6 +34,7 @@ export async function removeNamespace(
     const robots = (await selectRobots(tx, account.username, null)).map((robot) => robot.id);
     if (robots.length > 0) {
       await deleteMirrorsOfRobots(tx, robots);
+      await deleteOrganizationMirrorsOfRobots(tx, robots);
       await deleteRobotReferences(tx, robots);
       await deleteRobotAccounts(tx, robots);
     }

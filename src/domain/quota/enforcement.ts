@@ -5,11 +5,28 @@
 import type { Sql } from "../../drivers/database/postgres.ts";
 import type { QuotaLimitType } from "../../drivers/database/queries/quota.ts";
 import { type NamespaceRoomRow, selectRoom } from "../../drivers/database/queries/quota_size.ts";
-import { insertMissingUserNotifications } from "../../drivers/database/queries/user_notification.ts";
+import { claimQuotaNotification } from "../../drivers/database/queries/quota_notification.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Deps } from "../deps.ts";
+import { notifyNamespace, notifyUsersOnce } from "../notifications/notifications.ts";
 
-type CheckDeps = Pick<Deps, "config" | "now"> & { readonly sql: Sql };
+type CheckDeps = Pick<Deps, "config" | "now" | "metrics"> & { readonly sql: Sql };
+
+/** A limit, and by how much of what it is exceeded. */
+interface Excess {
+  readonly type: QuotaLimitType;
+  /** Of the quota. */
+  readonly percent: number;
+  readonly limitBytes: number;
+  readonly heldBytes: number;
+}
+
+/** In Quay's words. */
+class QuotaExceeded extends AppError {
+  constructor(readonly room: NamespaceRoomRow, readonly excess: Excess) {
+    super("quota_exceeded", "Quota has been exceeded on namespace", { namespace: room.namespace });
+  }
+}
 
 /**
  * Refuses bytes for a full namespace, and tells its administrators, once until they dismiss it. One look-up; none without
@@ -25,15 +42,15 @@ export async function requireRoom(
   const room = await findRoom(deps, repositoryId);
   if (room === undefined) return;
   const heldBytes = room.sizeBytes + (during === "upload" ? room.uploadingBytes : 0);
-  const exceeded = exceededLimit(deps, room, heldBytes);
-  if (exceeded === undefined) return;
-  await notifyAdministrators(deps, room, exceeded);
-  if (exceeded === "Reject") throw quotaExceeded(room);
+  const excess = excessOf(deps, room, heldBytes);
+  if (excess === undefined) return;
+  await tellAdministrators(deps, room, excess);
+  if (excess.type === "Reject") throw new QuotaExceeded(room, excess);
 }
 
 /**
  * After a manifest is stored and counted, in its transaction. The refusal undoes both; whoever catches it has
- * {@link tellOfQuota} said.
+ * {@link tellOfRefusal} say so.
  * @throws {AppError} `quota_exceeded`
  */
 export async function requireRoomForManifest(
@@ -43,23 +60,15 @@ export async function requireRoomForManifest(
 ): Promise<void> {
   const room = await findRoom({ ...deps, sql: tx }, repositoryId);
   if (room === undefined) return;
-  const exceeded = exceededLimit(deps, room, room.sizeBytes);
-  if (exceeded === "Reject") throw quotaExceeded(room);
-  if (exceeded === "Warning") await notifyAdministrators({ ...deps, sql: tx }, room, exceeded);
+  const excess = excessOf(deps, room, room.sizeBytes);
+  if (excess === undefined) return;
+  if (excess.type === "Reject") throw new QuotaExceeded(room, excess);
+  await tellAdministrators({ ...deps, sql: tx }, room, excess);
 }
 
-/** Tells the administrators of the repository's namespace of a refusal or a warning. */
-export async function tellOfQuota(
-  deps: CheckDeps,
-  repositoryId: number,
-  exceeded: QuotaLimitType,
-): Promise<void> {
-  const room = await selectRoom(deps.sql, repositoryId);
-  if (room !== undefined) await notifyAdministrators(deps, room, exceeded);
-}
-
-export function isQuotaExceeded(error: unknown): boolean {
-  return error instanceof AppError && error.code === "quota_exceeded";
+/** Tells the administrators of what {@link requireRoomForManifest} has refused; nothing for another error. */
+export async function tellOfRefusal(deps: CheckDeps, error: unknown): Promise<void> {
+  if (error instanceof QuotaExceeded) await tellAdministrators(deps, error.room, error.excess);
 }
 
 async function findRoom(
@@ -71,36 +80,48 @@ async function findRoom(
 }
 
 /** What so many bytes exceed; a `Reject` where a `Warning` is as high. */
-function exceededLimit(
+function excessOf(
   { config }: Pick<Deps, "config">,
   { limitBytes, limits }: NamespaceRoomRow,
   heldBytes: number,
-): QuotaLimitType | undefined {
+): Excess | undefined {
   if (limitBytes === null) {
     const most = config.DEFAULT_SYSTEM_REJECT_QUOTA_BYTES;
-    return most > 0 && heldBytes > most ? "Reject" : undefined;
+    if (most === 0 || heldBytes <= most) return undefined;
+    return { type: "Reject", percent: 100, limitBytes: most, heldBytes };
   }
   const exceeded = limits.filter(({ percent }) => heldBytes > limitBytes * percent / 100);
   const highest = Math.max(...exceeded.map(({ percent }) => percent));
   const types = exceeded.filter(({ percent }) => percent === highest).map(({ type }) => type);
-  return types.includes("Reject") ? "Reject" : types[0];
+  const type = types.includes("Reject") ? "Reject" : types[0];
+  return type && { type, percent: highest, limitBytes, heldBytes };
 }
 
-/** Organizations are told as such: their administrators see it. */
-async function notifyAdministrators(
-  { sql, now }: CheckDeps,
+/** In the application, and with `FEATURE_QUOTA_NOTIFICATIONS` as the namespace's notifications say. */
+async function tellAdministrators(
+  deps: CheckDeps,
   { namespaceId, namespace }: NamespaceRoomRow,
-  exceeded: QuotaLimitType,
+  { type, percent, limitBytes, heldBytes }: Excess,
 ): Promise<void> {
-  await insertMissingUserNotifications(sql, {
-    kind: exceeded === "Reject" ? "quota_error" : "quota_warning",
+  const { sql, config, now } = deps;
+  const event = type === "Reject" ? "quota_error" : "quota_warning";
+  // An organization is told as such: its administrators see it.
+  await notifyUsersOnce(deps, {
+    kind: event,
     targetIds: [namespaceId],
-    metadata: { severity: exceeded, namespace },
-    nowMs: now(),
+    metadata: { severity: type, namespace },
   });
-}
-
-/** Quay's words. */
-function quotaExceeded({ namespace }: NamespaceRoomRow): AppError {
-  return new AppError("quota_exceeded", "Quota has been exceeded on namespace", { namespace });
+  if (!config.FEATURE_QUOTA_NOTIFICATIONS) return;
+  const quietMs = config.QUOTA_NOTIFICATION_COOLDOWN_SECONDS * 1000;
+  if (!await claimQuotaNotification(sql, { namespaceId, percent, nowMs: now(), quietMs })) return;
+  await notifyNamespace(deps, {
+    namespaceId,
+    event,
+    data: {
+      usage_bytes: heldBytes,
+      quota_limit_bytes: limitBytes,
+      threshold_percent: percent,
+      severity: type,
+    },
+  });
 }

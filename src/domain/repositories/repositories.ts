@@ -1,3 +1,4 @@
+import { isMirroredNamespace } from "../../drivers/database/queries/organization_mirror.ts";
 import { insertQueueItem } from "../../drivers/database/queries/queue.ts";
 import {
   applyPrototypes,
@@ -62,7 +63,8 @@ export interface NewRepository {
 /**
  * Creates a repository; its creator becomes administrator, and the organization's default permissions are applied.
  * Of two creators at once one wins.
- * @throws {AppError} `name_invalid`, `not_found` (namespace), `insufficient_scope` / `unauthenticated`, `already_exists`
+ * @throws {AppError} `name_invalid`, `not_found` (namespace), `insufficient_scope` / `unauthenticated`, `already_exists`,
+ *   `invalid_request`: an organization that follows another registry gets its repositories from there
  */
 export async function createRepository(
   deps: Pick<Deps, "sql" | "config" | "now">,
@@ -103,6 +105,7 @@ export async function createOrFindRepository(
       kind: "image",
     });
     if (id === undefined) return false;
+    if (config.FEATURE_ORG_MIRROR) await refuseInMirror(tx, owner);
     if (creatorId !== null) {
       await upsertUserPermission(tx, { repositoryId: id, userId: creatorId, role: "admin" });
     }
@@ -115,6 +118,14 @@ export async function createOrFindRepository(
   // Deleted again in between: the creator learns that it is not there.
   if (repository === undefined) throw new AppError("not_found", "Repository not found");
   return { repository, created };
+}
+
+async function refuseInMirror(tx: Sql, { id, username }: { id: number; username: string }): Promise<void> {
+  if (!await isMirroredNamespace(tx, id)) return;
+  throw new AppError(
+    "invalid_request",
+    `The organization ${username} follows another registry: its repositories come from there`,
+  );
 }
 
 /**
@@ -236,6 +247,12 @@ export async function setState(
 ): Promise<void> {
   if (state !== "NORMAL" && state !== "READ_ONLY" && state !== "MIRROR") {
     throw new AppError("invalid_request", `${state} is not a valid state`);
+  }
+  if (repository.state === REPOSITORY_STATE.ORG_MIRROR) {
+    throw new AppError(
+      "invalid_request",
+      `The repository belongs to the mirror of the organization ${repository.namespace}, and is normal again once that is deleted`,
+    );
   }
   if (state === "MIRROR" && !await hasMirrorConfig(deps.sql, repository.id)) {
     throw new AppError("invalid_request", "The repository has no mirror configuration");

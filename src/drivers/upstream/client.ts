@@ -12,8 +12,9 @@ import {
   type UpstreamManifest,
   type UpstreamOptions,
 } from "./driver.ts";
-import { asUpstreamError, failureOfStatus } from "./failures.ts";
-import { retried } from "./retry.ts";
+import { failureOfStatus } from "./failures.ts";
+import { findBase, httpsBaseOf } from "./base.ts";
+import { guarded, notJson, parseObject, readBounded, retriedInTime } from "./small_answers.ts";
 import { type Answer, createTransport, discard, type Transport, type UpstreamSite } from "./transport.ts";
 
 const ACCEPT_MANIFESTS = MANIFEST_MEDIA_TYPES.join(", ");
@@ -32,10 +33,7 @@ const DOCKER_HUB = { name: "docker.io", host: "registry-1.docker.io" } as const;
  */
 export async function connectUpstream(options: UpstreamOptions, site: UpstreamSite): Promise<Upstream> {
   const { registry, repository } = canonical(options);
-  const base = URL.parse(`https://${registry}`);
-  if (base === null || base.host !== registry.toLowerCase().replace(/:443$/, "") || base.pathname !== "/") {
-    throw new UpstreamError("dns", `"${registry}" is no host[:port]`);
-  }
+  const base = httpsBaseOf(registry);
   const transport = createTransport(options, site, rootCertificates);
   const client = new UpstreamClient({ ...options, registry, repository }, site, transport, base);
   return await Promise.resolve(client);
@@ -155,6 +153,22 @@ class UpstreamClient implements Upstream {
     throw this.#failure(answer, `blob ${digest}`);
   }
 
+  async greets(signal: AbortSignal): Promise<boolean> {
+    const { credentials } = this.options;
+    try {
+      return await this.#retried(signal, async (own) => {
+        const answer = await this.#ask("GET", "/v2/", {}, own);
+        await discard(answer);
+        if (answer.status === 200) return true;
+        throw this.#failure(answer, "its registry API");
+      });
+    } catch (error) {
+      const isClosed = error instanceof UpstreamError && error.failure === "unauthorized";
+      if (isClosed && credentials === undefined) return false;
+      throw error;
+    }
+  }
+
   close(): Promise<void> {
     return this.transport.close();
   }
@@ -181,21 +195,8 @@ class UpstreamClient implements Upstream {
     });
   }
 
-  /** Tries a small request again while it fails passingly; each try has its own time limit. */
-  async #retried<T>(signal: AbortSignal, attempt: (own: AbortSignal) => Promise<T>): Promise<T> {
-    return await retried(this.site, signal, async () => {
-      const limit = AbortSignal.timeout(this.options.timeoutMs);
-      try {
-        return await attempt(AbortSignal.any([signal, limit]));
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        if (!limit.aborted) throw asUpstreamError(error, this.httpsBase.host);
-        const message = `${this.httpsBase.host} does not answer in ${
-          this.options.timeoutMs / 1000
-        } s (timeout)`;
-        throw new UpstreamError("timeout", message, { cause: error, passing: true });
-      }
-    });
+  #retried<T>(signal: AbortSignal, attempt: (own: AbortSignal) => Promise<T>): Promise<T> {
+    return retriedInTime(this.site, { host: this.httpsBase.host, ...this.options }, signal, attempt);
   }
 
   /** One request to the repository, with credentials; a refusal renews them once. */
@@ -205,7 +206,7 @@ class UpstreamClient implements Upstream {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const base = await (this.#base ??= this.#findBase(signal).catch((error) => {
+    const base = await (this.#base ??= findBase(this.transport, this.options, signal).catch((error) => {
       this.#base = undefined;
       throw error;
     }));
@@ -265,28 +266,6 @@ class UpstreamClient implements Upstream {
     return readToken(text, url.host, this.site.now());
   }
 
-  /** HTTPS, or HTTP where that is allowed and HTTPS is not spoken. */
-  async #findBase(signal: AbortSignal): Promise<URL> {
-    if (this.options.verifyTls) return this.httpsBase;
-    const ping = async (base: URL) => {
-      await discard(
-        await this.transport.send("GET", new URL("/v2/", base), { "user-agent": "quaylet" }, signal),
-      );
-      return base;
-    };
-    try {
-      return await ping(this.httpsBase);
-    } catch (error) {
-      const { failure } = asUpstreamError(error, this.httpsBase.host);
-      if (failure !== "tls" && failure !== "connection") throw error;
-      // Not `protocol =`: the port 443 of an https URL would go with it.
-      const plain = new URL(`http://${this.options.registry}`);
-      return await ping(plain).catch((second) => {
-        throw failure === "tls" ? second : error;
-      });
-    }
-  }
-
   #failure(answer: Answer, what: string): UpstreamError {
     const details = { host: answer.url.host, what, retryAfter: answer.header("retry-after") };
     if (answer.status === 401 && this.options.credentials === undefined) {
@@ -297,61 +276,6 @@ class UpstreamClient implements Upstream {
     }
     return failureOfStatus(answer.status, details, this.site.now());
   }
-}
-
-/** The body, with failures in words. */
-async function* guarded(answer: Answer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of answer.body) yield chunk as Uint8Array;
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    throw asUpstreamError(error, answer.url.host);
-  } finally {
-    answer.body.destroy();
-  }
-}
-
-/** @throws {UpstreamError} `lied` when there is more */
-async function readBounded(
-  answer: Answer,
-  limitBytes: number,
-  signal: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of guarded(answer, signal)) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) {
-      throw new UpstreamError(
-        "lied",
-        `${answer.url.host} sends more than ${limitBytes} bytes where few are due`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(sizeBytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-function parseObject(text: string, answer: Answer): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>;
-    }
-  } catch {
-    // said below
-  }
-  throw notJson(answer);
-}
-
-function notJson(answer: Answer): UpstreamError {
-  return new UpstreamError("lied", `${answer.url.host} does not answer as a registry does: is it one?`);
 }
 
 /** Path and query of `Link: <…>; rel="next"`, always on the same host: credentials go along. */

@@ -100,9 +100,39 @@ export interface Upstream {
   listReferrers(subject: Digest, signal: AbortSignal): Promise<UpstreamDescriptor[] | undefined>;
   /** Bytes from `offset` on; nothing is verified. */
   openBlob(digest: Digest, offset: number, signal: AbortSignal): Promise<UpstreamBlob>;
+  /** Whether the other side lets in whoever asks; false when there are no credentials and it wants some. */
+  greets(signal: AbortSignal): Promise<boolean>;
   /** Ends its connections. */
   close(): Promise<void>;
 }
 
 /** Opens no connection yet. @throws {UpstreamError} `refused` for a literal address that must not be gone to */
 export type ConnectUpstream = (options: UpstreamOptions) => Promise<Upstream>;
+
+/** Whose API tells what is in a namespace. */
+export type RegistryProduct = "quay" | "harbor";
+
+export interface NamespaceOptions extends Omit<UpstreamOptions, "repository"> {
+  readonly product: RegistryProduct;
+  /** Quay's organization or user, Harbor's project. */
+  readonly namespace: string;
+}
+
+/**
+ * A namespace of another registry. Requests are tried again by themselves while the failure is a passing one. All reject
+ * with {@link UpstreamError}, or with the signal's reason.
+ */
+export interface UpstreamNamespace {
+  /**
+   * All repositories, through all pages, without the namespace: as they came, so that each is to be looked at. A list that
+   * is not whole is none.
+   */
+  listRepositories(signal: AbortSignal): Promise<string[]>;
+  /** Resolves when the list can be read: asks for its first page. */
+  probe(signal: AbortSignal): Promise<void>;
+  /** Ends its connections. */
+  close(): Promise<void>;
+}
+
+/** Opens no connection yet. @throws {UpstreamError} for settings that cannot work */
+export type ConnectNamespace = (options: NamespaceOptions) => Promise<UpstreamNamespace>;

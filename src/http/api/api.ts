@@ -23,16 +23,21 @@ import { logExportRoutes } from "./log_export.ts";
 import { logRoutes } from "./logs.ts";
 import { manifestRoutes } from "./manifest.ts";
 import { messageRoutes } from "./message.ts";
+import { namespaceNotificationRoutes } from "./namespace_notification.ts";
 import { organizationRoutes } from "./organization.ts";
+import { organizationMirrorRoutes } from "./organization_mirror.ts";
 import { organizationMemberRoutes } from "./organization_member.ts";
 import { pullStatisticsRoutes } from "./pull_statistics.ts";
 import { mirrorRoutes } from "./mirror.ts";
+import { mirrorHealthRoutes } from "./mirror_health.ts";
 import { prototypeRoutes } from "./prototype.ts";
+import { proxyCacheRoutes } from "./proxy_cache.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
+import { repositoryTokenRoutes } from "./repository_token.ts";
 import { robotRoutes } from "./robot.ts";
 import { robotFederationRoutes } from "./robot_federation.ts";
 import { type ApiRequest, type Route, RouteTable } from "./route.ts";
@@ -70,11 +75,13 @@ export const API_ROUTES: readonly Route[] = [
   ...teamInviteRoutes,
   ...teamSyncRoutes,
   ...prototypeRoutes,
+  ...proxyCacheRoutes,
   ...robotRoutes,
   ...robotFederationRoutes,
   ...repositoryRoutes,
   ...repositoryPermissionRoutes,
   ...repositoryNotificationRoutes,
+  ...namespaceNotificationRoutes,
   ...authorizedEmailRoutes,
   ...starRoutes,
   ...tagRoutes,
@@ -87,10 +94,13 @@ export const API_ROUTES: readonly Route[] = [
   ...messageRoutes,
   ...pullStatisticsRoutes,
   ...quotaRoutes,
+  ...repositoryTokenRoutes,
   ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,
   ...mirrorRoutes,
+  ...mirrorHealthRoutes,
+  ...organizationMirrorRoutes,
   ...searchRoutes,
   ...capabilitiesRoutes,
   ...descriptionRoutes(() => API_ROUTES),

@@ -11,6 +11,10 @@ export const avatarSchema = z.object({
 export type Avatar = z.infer<typeof avatarSchema>;
 
 const HUES = 16;
+const COLORS: readonly string[] = Array.from(
+  { length: HUES },
+  (_, digit) => hslHex(Math.round((360 / HUES) * digit), 0.5, 0.45),
+);
 
 /**
  * What stands in for a picture: a hash to look one up by and a colour that stays the same.
@@ -18,8 +22,7 @@ const HUES = 16;
  */
 export function avatar(kind: Avatar["kind"], name: string, identity: string = name): Avatar {
   const hash = createHash("sha256").update((identity || name).trim().toLowerCase()).digest("hex");
-  const hue = Math.round((360 / HUES) * parseInt(hash.slice(0, 1), 16));
-  return { name, hash, color: hslHex(hue, 0.5, 0.45), kind };
+  return { name, hash, color: COLORS[parseInt(hash.slice(0, 1), HUES)] as string, kind };
 }
 
 function hslHex(hue: number, saturation: number, lightness: number): string {

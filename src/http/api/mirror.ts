@@ -178,7 +178,7 @@ export const mirrorRoutes: readonly Route[] = [
   }),
 ];
 
-/** Quay's empty 201; what should be looked at comes with it. */
-function accepted(warnings: readonly string[]): ApiReply {
-  return warnings.length === 0 ? { status: 201 } : reply({ warnings }, 201);
+/** Quay's empty answer; what should be looked at comes with it. */
+export function accepted(warnings: readonly string[], status = 201): ApiReply {
+  return warnings.length === 0 ? { status } : reply({ warnings }, status);
 }

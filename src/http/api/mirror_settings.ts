@@ -5,10 +5,10 @@ import type { NewMirrorSettings } from "../../domain/mirroring/administration.ts
 import type { Deps } from "../../domain/deps.ts";
 import { usernameOf } from "../../domain/mirroring/inspection.ts";
 import { limitsFrom, type MirrorLimits } from "../../domain/mirroring/limits.ts";
-import { type Mirror, statusName } from "../../domain/mirroring/model.ts";
+import { type Mirror, type MirrorProxy, statusName } from "../../domain/mirroring/model.ts";
 import { type MirrorChange, mirrorDate, type OptionalRules } from "../../domain/mirroring/settings.ts";
 
-const date = z.string().regex(
+export const mirrorDateSchema = z.string().regex(
   /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/,
   "must be YYYY-MM-DDTHH:MM:SSZ",
 ).refine(
@@ -23,7 +23,7 @@ const rootRule = z.object({
     .meta({ description: "Patterns of tags (fnmatch); one that fits is enough." }),
 });
 
-const registryConfig = z.object({
+export const registryConfigSchema = z.object({
   verify_tls: z.boolean().nullish()
     .meta({ description: "false: any certificate will do, and plain HTTP as well." }),
   unsigned_images: z.boolean().nullish(),
@@ -60,7 +60,7 @@ const optional = {
   is_enabled: z.boolean().optional(),
   external_registry_username: z.string().nullish(),
   external_registry_password: z.string().nullish(),
-  external_registry_config: registryConfig.nullish(),
+  external_registry_config: registryConfigSchema.nullish(),
   skopeo_timeout_interval: z.int().min(300).max(43_200).optional()
     .meta({ description: "s; longest time for one small request." }),
   architecture_filter: z.array(z.string()).nullish()
@@ -74,7 +74,7 @@ const interval = z.int().min(0).max(0x7fffffff).meta({ description: "s; 0: never
 export const newMirrorSchema = z.object({
   external_reference: z.string().meta({ description: "host[:port]/path" }),
   sync_interval: interval,
-  sync_start_date: date,
+  sync_start_date: mirrorDateSchema,
   root_rule: rootRule,
   robot_username: z.string().meta({
     description: "A robot of the same namespace, which may write from then on.",
@@ -85,7 +85,7 @@ export const newMirrorSchema = z.object({
 export const changedMirrorSchema = z.object({
   external_reference: z.string().optional(),
   sync_interval: interval.optional(),
-  sync_start_date: date.optional(),
+  sync_start_date: mirrorDateSchema.optional(),
   root_rule: rootRule.optional(),
   robot_username: z.string().optional(),
   ...optional,
@@ -96,7 +96,7 @@ export const mirrorSchema = z.object({
   mirror_type: z.literal("PULL"),
   external_reference: z.string(),
   external_registry_username: z.string().nullable(),
-  external_registry_config: registryConfig,
+  external_registry_config: registryConfigSchema,
   sync_interval: z.int(),
   sync_start_date: z.string().nullable(),
   sync_expiration_date: z.string().nullable(),
@@ -122,20 +122,11 @@ export function newSettingsOf(body: z.infer<typeof newMirrorSchema>): NewMirrorS
 }
 
 export function changeOf(body: z.infer<typeof changedMirrorSchema>): MirrorChange {
-  const config = body.external_registry_config ?? undefined;
-  const proxy = config?.proxy ?? undefined;
   return {
+    ...connectionOf(body),
     enabled: body.is_enabled,
     reference: body.external_reference,
-    username: body.external_registry_username,
-    password: body.external_registry_password,
-    verifyTls: config?.verify_tls ?? undefined,
-    unsignedImages: config?.unsigned_images ?? undefined,
-    proxy: proxy && {
-      httpProxy: emptyAsNull(proxy.http_proxy),
-      httpsProxy: emptyAsNull(proxy.https_proxy),
-      noProxy: emptyAsNull(proxy.no_proxy),
-    },
+    unsignedImages: body.external_registry_config?.unsigned_images ?? undefined,
     intervalS: body.sync_interval,
     startMs: body.sync_start_date === undefined ? undefined : Date.parse(body.sync_start_date),
     globs: body.root_rule?.rule_value,
@@ -145,6 +136,30 @@ export function changeOf(body: z.infer<typeof changedMirrorSchema>): MirrorChang
     rules: body.rules as OptionalRules | undefined,
     limits: body.limits && limitsFrom(body.limits),
   };
+}
+
+/** How the other registry is reached. */
+export function connectionOf(body: {
+  external_registry_username?: string | null | undefined;
+  external_registry_password?: string | null | undefined;
+  external_registry_config?: z.infer<typeof registryConfigSchema> | null | undefined;
+}): Pick<MirrorChange, "username" | "password" | "verifyTls" | "proxy"> {
+  const config = body.external_registry_config ?? undefined;
+  const proxy = config?.proxy ?? undefined;
+  return {
+    username: body.external_registry_username,
+    password: body.external_registry_password,
+    verifyTls: config?.verify_tls ?? undefined,
+    proxy: proxy && {
+      httpProxy: emptyAsNull(proxy.http_proxy),
+      httpsProxy: emptyAsNull(proxy.https_proxy),
+      noProxy: emptyAsNull(proxy.no_proxy),
+    },
+  };
+}
+
+export function proxyView({ httpProxy, httpsProxy, noProxy }: MirrorProxy) {
+  return { http_proxy: httpProxy, https_proxy: httpsProxy, no_proxy: noProxy };
 }
 
 /** Forms of Quay's console send what was left empty. */
@@ -158,7 +173,6 @@ export function mirrorView(deps: Pick<Deps, "secrets">, mirror: Mirror): z.infer
   const isFilter = others.platforms !== undefined && others.platforms.join() === architectures.join();
   const { platforms, ...rest } = others;
   const rules = { ...rest, ...(platforms !== undefined && !isFilter && { platforms }) };
-  const { httpProxy, httpsProxy, noProxy } = source.proxy;
   const username = usernameOf(deps, mirror);
   return {
     is_enabled: mirror.enabled,
@@ -168,7 +182,7 @@ export function mirrorView(deps: Pick<Deps, "secrets">, mirror: Mirror): z.infer
     external_registry_config: {
       verify_tls: source.verifyTls,
       unsigned_images: mirror.unsignedImages,
-      proxy: { http_proxy: httpProxy, https_proxy: httpsProxy, no_proxy: noProxy },
+      proxy: proxyView(source.proxy),
     },
     sync_interval: mirror.intervalS,
     sync_start_date: mirror.startMs === null ? null : mirrorDate(mirror.startMs),

@@ -53,7 +53,8 @@ export const organizationMemberRoutes: readonly Route[] = [
     responses: { 200: z.object({ members: z.array(memberSchema) }) },
     async handle({ deps, actor, params }) {
       const members = await listMembers(deps, actor, params.orgname);
-      return reply({ members: members.map((person) => memberView(params.orgname, person)) });
+      const teams = teamViews(params.orgname);
+      return reply({ members: members.map((person) => memberView(person, teams)) });
     },
   }),
   defineRoute({
@@ -65,7 +66,10 @@ export const organizationMemberRoutes: readonly Route[] = [
     responses: { 200: memberSchema },
     async handle({ deps, actor, params }) {
       return reply(
-        memberView(params.orgname, await getMember(deps, actor, params.orgname, params.membername)),
+        memberView(
+          await getMember(deps, actor, params.orgname, params.membername),
+          teamViews(params.orgname),
+        ),
       );
     },
   }),
@@ -83,12 +87,27 @@ export const organizationMemberRoutes: readonly Route[] = [
   }),
 ];
 
-function memberView(organization: string, person: OrganizationPerson): z.infer<typeof memberSchema> {
+type TeamView = z.infer<typeof memberSchema>["teams"][number];
+
+/** Teams as their members show them: of thousands of people most are in the same few. */
+function teamViews(organization: string): (name: string) => TeamView {
+  const known = new Map<string, TeamView>();
+  return (name) => {
+    const view = known.get(name) ?? { name, avatar: avatar("team", name, `${organization}/${name}`) };
+    known.set(name, view);
+    return view;
+  };
+}
+
+function memberView(
+  person: OrganizationPerson,
+  teamView: (name: string) => TeamView,
+): z.infer<typeof memberSchema> {
   return {
     name: person.name,
     kind: person.isRobot ? "robot" : "user",
     avatar: personAvatar(person),
-    teams: person.teams.map((name) => ({ name, avatar: avatar("team", name, `${organization}/${name}`) })),
+    teams: person.teams.map(teamView),
     repositories: person.repositories,
   };
 }

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { readConfig } from "../../domain/notifications/repository_notifications.ts";
+import { readConfig } from "../../domain/notifications/notification_settings.ts";
 import {
   findUserNotification,
   listUserNotifications,

@@ -66,6 +66,8 @@ function holds(word: string, caller: Caller, target: Target, variant: Variant): 
       return team === "admin" && hasScope(caller, "org:admin");
     case "M":
       return team !== undefined && hasScope(caller, "org:admin");
+    case "O":
+      return isOwn && hasScope(caller, "user:admin");
     // The team that paths name is the one of members.
     case "T":
       return team === "member" && hasScope(caller, "org:admin");

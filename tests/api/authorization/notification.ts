@@ -1,7 +1,8 @@
 import { findRepository } from "../../../src/domain/repositories/repositories.ts";
 import { notifyUsers } from "../../../src/domain/notifications/notifications.ts";
-import { insertRepositoryNotification } from "../../../src/drivers/database/queries/repository_notification.ts";
-import type { Resource } from "./rules.ts";
+import { insertNotification } from "../../../src/drivers/database/queries/notification.ts";
+import { findNamespace } from "../../../src/domain/organizations/organizations.ts";
+import type { Resource, RouteRule, TargetKind } from "./rules.ts";
 import { existing, PEOPLE } from "./world.ts";
 
 const ONE = "/repository/{repository}/notification/{uuid}";
@@ -27,16 +28,47 @@ export const repositoryNotifications: Resource = {
       const repository = await findRepository(sql, namespace, name ?? "");
       if (repository === undefined) throw new Error(`${namespace}/${name} is not there`);
       const { event, method, config, eventConfig } = wish;
-      const uuid = await insertRepositoryNotification(sql, {
-        repositoryId: repository.id,
-        title: null,
-        event,
-        method,
-        config,
-        eventConfig,
-      });
+      const place = { kind: "repository", repositoryId: repository.id } as const;
+      const uuid = await insertNotification(sql, place, { title: null, event, method, config, eventConfig });
       world.note(`${namespace}/${name}`, { uuid });
     }
+  },
+};
+
+const QUOTA = { features: ["FEATURE_QUOTA_NOTIFICATIONS"] };
+const quotaWish = { ...wish, event: "quota_warning" };
+const named = { ...QUOTA, with: { uuid: "{namespace_notification}" }, absent: 404 };
+
+/** @param readers who may look, besides those who may change */
+function ofNamespaces(path: string, who: string, readers: string, on: TargetKind): Record<string, RouteRule> {
+  const reading = `${who} ${readers}`.trim();
+  return {
+    [`GET ${path}`]: { ...QUOTA, on, who: reading, ok: 200 },
+    [`POST ${path}`]: { ...QUOTA, on, who, ok: 201, body: quotaWish },
+    [`GET ${path}/{uuid}`]: { ...named, on, who: reading, ok: 200 },
+    [`POST ${path}/{uuid}`]: { ...named, on, who, ok: 204 },
+    [`DELETE ${path}/{uuid}`]: { ...named, on, who, ok: 204 },
+    [`POST ${path}/{uuid}/test`]: { ...named, on, who, ok: 200, absent: 404 },
+  };
+}
+
+export const namespaceNotifications: Resource = {
+  routes: {
+    ...ofNamespaces("/organization/{orgname}/notifications", "A SUF", "GRO", "organization"),
+    ...ofNamespaces("/user/namespacenotifications", "U:adm", "", "registry"),
+  },
+  async prepare(world) {
+    const { sql } = world.deps;
+    const { event, method, config, eventConfig } = quotaWish;
+    const note = async (name: string, namespaceId: number) => {
+      const place = { kind: "namespace", namespaceId } as const;
+      const uuid = await insertNotification(sql, place, { title: null, event, method, config, eventConfig });
+      world.note(name, { namespace_notification: uuid });
+    };
+    for (const { namespace } of existing("organization")) {
+      await note(namespace, (await findNamespace(world.deps, namespace)).id);
+    }
+    for (const name of Object.keys(PEOPLE)) await note(name, world.user(name).id);
   },
 };
 

@@ -7,6 +7,7 @@
  * | `stranger` | who is not signed in |
  * | `U:read`, `U:adm` | a person, about the own account; tokens need `user:read` or `user:admin` |
  * | `A`, `M` | administrator, member of the organization; tokens need `org:admin` |
+ * | `O` | the person whose own namespace it is; tokens need `user:admin` |
  * | `T` | member of the team that the path names; tokens need `org:admin` |
  * | `C` | who may create repositories in the namespace; tokens need `repo:create` (`org:admin` in organizations) |
  * | `R:read`, `R:write`, `R:admin` | that role on the repository; tokens need `repo:read`, `repo:write`, `repo:admin` |

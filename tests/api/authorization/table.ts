@@ -8,12 +8,15 @@ import { logs } from "./log.ts";
 import { manifests } from "./manifest.ts";
 import { immutabilityPolicies } from "./immutability_policy.ts";
 import { mirrors } from "./mirror.ts";
-import { repositoryNotifications, userNotifications } from "./notification.ts";
+import { namespaceNotifications, repositoryNotifications, userNotifications } from "./notification.ts";
+import { organizationMirrors } from "./organization_mirror.ts";
 import { organizations } from "./organization.ts";
 import { prototypes } from "./prototype.ts";
 import { autoprunePolicies } from "./autoprune_policy.ts";
+import { proxyCaches } from "./proxy_cache.ts";
 import { quotas } from "./quota.ts";
 import { repositories } from "./repository.ts";
+import { repositoryTokens } from "./repository_token.ts";
 import { repositoryPermissions } from "./repository_permission.ts";
 import { robots } from "./robot.ts";
 import { searches } from "./search.ts";
@@ -32,12 +35,14 @@ export const RESOURCES: readonly Resource[] = [
   organizations,
   teams,
   prototypes,
+  proxyCaches,
   applications,
   appTokens,
   authorizations,
   robots,
   repositories,
   repositoryPermissions,
+  repositoryTokens,
   authorizedEmails,
   stars,
   tags,
@@ -45,10 +50,12 @@ export const RESOURCES: readonly Resource[] = [
   logs,
   immutabilityPolicies,
   repositoryNotifications,
+  namespaceNotifications,
   userNotifications,
   superusers,
   searches,
   quotas,
   autoprunePolicies,
   mirrors,
+  organizationMirrors,
 ];

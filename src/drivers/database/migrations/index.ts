@@ -22,7 +22,10 @@ import blobFetches from "./0021_blob_fetches.sql" with { type: "text" };
 import blobClaims from "./0022_blob_claims.sql" with { type: "text" };
 import scrub from "./0023_scrub.sql" with { type: "text" };
 import mirrorTraffic from "./0024_mirror_traffic.sql" with { type: "text" };
+import organizationMirrors from "./0026_organization_mirrors.sql" with { type: "text" };
 import quotaSizes from "./0025_quota_sizes.sql" with { type: "text" };
+import namespaceNotifications from "./0030_namespace_notifications.sql" with { type: "text" };
+import peopleOfNamespaces from "./0029_people_of_namespaces.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
 export const MIGRATIONS: readonly { readonly name: string; readonly text: string }[] = [
@@ -50,5 +53,8 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0022_blob_claims", text: blobClaims },
   { name: "0023_scrub", text: scrub },
   { name: "0024_mirror_traffic", text: mirrorTraffic },
+  { name: "0026_organization_mirrors", text: organizationMirrors },
   { name: "0025_quota_sizes", text: quotaSizes },
+  { name: "0029_people_of_namespaces", text: peopleOfNamespaces },
+  { name: "0030_namespace_notifications", text: namespaceNotifications },
 ];

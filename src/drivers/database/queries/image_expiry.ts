@@ -1,6 +1,6 @@
 import type { Sql } from "../postgres.ts";
 import { REPOSITORY_STATE } from "./repository.ts";
-import { FAILURES_MAX } from "./repository_notification.ts";
+import { FAILURES_MAX } from "./notification.ts";
 
 /** A notification whose turn it is to look for tags that end soon. */
 export interface DueExpiryNotification {

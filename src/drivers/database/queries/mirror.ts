@@ -1,5 +1,16 @@
 import type { Sql } from "../postgres.ts";
 import type { RepositoryState } from "./repository.ts";
+import {
+  askedSync,
+  cancelledSync,
+  claimSync,
+  type Fragment,
+  isDue,
+  msOf,
+  rereadSync,
+  type SyncClaim,
+  timeOf,
+} from "./sync.ts";
 
 /** A row of `repomirrorconfig` with its rule, repository and robot, as stored. */
 export interface MirrorRow {
@@ -31,10 +42,6 @@ export interface MirrorRow {
   readonly transactionId: string | null;
   readonly timeoutS: number;
 }
-
-const msOf = (sql: Sql, column: ReturnType<Sql>) => sql`(extract(epoch from ${column}) * 1000)::bigint`;
-const timeOf = (sql: Sql, ms: number | null) =>
-  sql`to_timestamp(${ms === null ? null : ms / 1000}::double precision) at time zone 'utc'`;
 
 const columns = (sql: Sql) =>
   sql`
@@ -125,16 +132,16 @@ export async function lockMirror(
 /** The only `mirror_type`. */
 const PULL = 1;
 
-/** A pause, and a run whose settings were changed, are over this long after the change. */
-const REREAD_MS = 10_000;
+/** Which mirrors: by repository ids, of one or of a query. */
+export type MirroredRepositories = Fragment;
 
-/**
- * Sets what is given. `keepsRun`: whoever has the claim goes on; otherwise the claim is void, and the run is taken up
- * anew in a moment, unless the mirror is disabled. A pause ends either way: what it waits for may have been changed.
- */
-export async function updateMirror(
+export const mirrorOfRepository = (sql: Sql, repositoryId: number): MirroredRepositories =>
+  sql`select ${repositoryId}::integer`;
+
+/** Sets what is given. `keepsRun`: whoever has the claim goes on; otherwise see {@link rereadSync}. */
+export async function updateMirrors(
   sql: Sql,
-  repositoryId: number,
+  which: MirroredRepositories,
   set: Partial<MirrorSettingsRow>,
   { nowMs, keepsRun }: { nowMs: number; keepsRun: boolean },
 ): Promise<void> {
@@ -153,69 +160,29 @@ export async function updateMirror(
     ...(set.timeoutS !== undefined && { skopeo_timeout: set.timeoutS }),
   };
   const start = set.startMs === undefined ? sql`sync_start_date` : timeOf(sql, set.startMs);
-  const lease = keepsRun
-    // Of a run that is under way the lease is short, and stays.
-    ? sql`case when sync_expiration_date > ${timeOf(sql, nowMs + 10 * REREAD_MS)}
-        then ${timeOf(sql, nowMs + REREAD_MS)} else sync_expiration_date end`
-    // least() would take the time where there is no lease.
-    : sql`case when sync_expiration_date > ${timeOf(sql, nowMs + REREAD_MS)}
-        then ${timeOf(sql, nowMs + REREAD_MS)} else sync_expiration_date end`;
-  // Whoever disables a mirror wants no run of it: one that is under way, or waits for its window, ends.
-  const ended = set.enabled === false ? sql`sync_status = 2` : sql`false`;
   await sql`
     with rule as (
       update repomirrorrule set rule_value = ${set.globsJson ?? null}
       where ${set.globsJson !== undefined}
-        and id = (select root_rule_id from repomirrorconfig where repository_id = ${repositoryId})
+        and id in (select root_rule_id from repomirrorconfig where repository_id in (${which}))
     )
-    update repomirrorconfig set ${sql(columns)},
-      sync_start_date = ${start}, sync_expiration_date = case when not (${ended}) then ${lease} end,
-      sync_status = case when ${ended} then 0 else sync_status end,
-      sync_transaction_id = ${keepsRun ? sql`sync_transaction_id` : sql`gen_random_uuid()::text`}
-    where repository_id = ${repositoryId}`;
+    update repomirrorconfig set ${sql(columns)}, sync_start_date = ${start},
+      ${rereadSync(sql, { nowMs, keeps: keepsRun, disables: set.enabled === false })}
+    where repository_id in (${which})`;
 }
 
-export interface MirrorClaim {
-  readonly nowMs: number;
-  readonly leaseMs: number;
-  readonly transactionId: string;
-  /** Mirrors whose turn this worker leaves out for now; asked for by hand they run all the same. */
-  readonly except: readonly number[];
-  /** False: only what was asked for by hand, and what another left lying. */
-  readonly scheduled: boolean;
+export interface MirrorClaim extends SyncClaim {
+  /** Of the repositories whose mirrors are taken: MIRROR, ORG_MIRROR. */
+  readonly states: readonly RepositoryState[];
 }
 
-/**
- * Takes one mirror: first what somebody asked for, then those whose holder went silent (or whose pause is over), then
- * the one that has been due for longest. Conditions are Quay's (mirror.md §3) but for the claimed ones, which Quay never
- * takes back. Each branch reads an index of its own from the front. @returns its id, `undefined` when nothing is due
- */
+/** Takes one mirror: {@link claimSync}. */
 export async function claimMirror(sql: Sql, claim: MirrorClaim): Promise<number | undefined> {
-  const now = timeOf(sql, claim.nowMs);
-  const free = sql`r.state = 2 and n.enabled`;
-  const from = sql`
-    repomirrorconfig c join repository r on r.id = c.repository_id join "user" n on n.id = r.namespace_user_id`;
-  const [row] = await sql<{ id: number }[]>`
-    with asked as (
-      select c.id from ${from} where c.sync_status = 3 and c.sync_expiration_date is null and ${free}
-      order by c.sync_start_date limit 1 for update of c skip locked
-    ), silent as (
-      select c.id from ${from}
-      where c.sync_status = 2 and c.sync_expiration_date <= ${now} and ${free} and not exists (select from asked)
-      order by c.sync_expiration_date limit 1 for update of c skip locked
-    ), due as (
-      select c.id from ${from}
-      where ${claim.scheduled} and c.is_enabled and c.sync_retries_remaining > 0 and c.sync_expiration_date is null
-        and c.sync_status not in (2, -2) and c.sync_start_date <= ${now} and ${free}
-        and not (c.id = any(${claim.except as number[]}::integer[]))
-        and not exists (select from asked) and not exists (select from silent)
-      order by c.sync_start_date limit 1 for update of c skip locked
-    )
-    update repomirrorconfig set sync_status = 2, sync_transaction_id = ${claim.transactionId},
-      sync_expiration_date = ${timeOf(sql, claim.nowMs + claim.leaseMs)}
-    where id in (select id from asked union all select id from silent union all select id from due)
-    returning id`;
-  return row?.id;
+  return await claimSync(sql, {
+    table: "repomirrorconfig",
+    joined: sql`join repository r on r.id = c.repository_id join "user" n on n.id = r.namespace_user_id`,
+    free: sql`r.state = any(${claim.states as number[]}::integer[]) and n.enabled`,
+  }, claim);
 }
 
 export async function selectMirrorById(sql: Sql, id: number): Promise<MirrorRow | undefined> {
@@ -223,82 +190,40 @@ export async function selectMirrorById(sql: Sql, id: number): Promise<MirrorRow 
   return row;
 }
 
-/** How a claimed mirror stands by now: whether the claim holds, and its status. */
-export interface ClaimState {
-  readonly id: number;
-  readonly status: number;
-  readonly transactionId: string | null;
-  readonly limitsJson: string;
-}
-
-export async function selectClaims(sql: Sql, ids: readonly number[]): Promise<ClaimState[]> {
-  return await sql<ClaimState[]>`
-    select id, sync_status as status, sync_transaction_id as "transactionId", limits as "limitsJson"
-    from repomirrorconfig where id = any(${ids as number[]}::integer[])`;
-}
-
-type Claim = { readonly id: number; readonly transactionId: string };
-
-/** Sets when the lease ends. @returns false when it was lost, or the run cancelled */
-export async function renewMirrorLease(
+/** What mirrors may take of their links by now. */
+export async function selectMirrorLimits(
   sql: Sql,
-  { id, transactionId }: Claim,
-  untilMs: number,
-): Promise<boolean> {
-  const { count } = await sql`
-    update repomirrorconfig set sync_expiration_date = ${timeOf(sql, untilMs)}
-    where id = ${id} and sync_transaction_id = ${transactionId} and sync_status = 2`;
-  return count > 0;
-}
-
-/** Ends a run. @returns false, and nothing has changed, when the claim was lost or the run cancelled */
-export async function releaseMirror(
-  sql: Sql,
-  { id, transactionId }: Claim,
-  end: { status: number; startMs: number | null; retriesRemaining: number },
-): Promise<boolean> {
-  const { count } = await sql`
-    update repomirrorconfig set sync_status = ${end.status}, sync_start_date = ${timeOf(sql, end.startMs)},
-      sync_retries_remaining = ${end.retriesRemaining}, sync_expiration_date = null,
-      sync_transaction_id = ${crypto.randomUUID()}
-    where id = ${id} and sync_transaction_id = ${transactionId} and sync_status = 2`;
-  return count > 0;
-}
-
-/** Lets every lease end now: for a start at which no other node can be holding one. A pause goes on to its own end. */
-export async function endMirrorLeases(sql: Sql, nowMs: number, longestMs: number): Promise<void> {
-  await sql`
-    update repomirrorconfig set sync_expiration_date = ${timeOf(sql, nowMs)}
-    where sync_status = 2 and sync_expiration_date <= ${timeOf(sql, nowMs + longestMs)}`;
+  ids: readonly number[],
+): Promise<{ id: number; limitsJson: string }[]> {
+  return await sql<{ id: number; limitsJson: string }[]>`
+    select id, limits as "limitsJson" from repomirrorconfig where id = any(${ids as number[]}::integer[])`;
 }
 
 /** Queues a run, unless one is under way. @returns whether it was queued */
 export async function requestMirrorSync(sql: Sql, repositoryId: number): Promise<boolean> {
   const { count } = await sql`
-    update repomirrorconfig set sync_status = 3, sync_expiration_date = null,
-      sync_retries_remaining = greatest(sync_retries_remaining, 1), sync_transaction_id = gen_random_uuid()::text
-    where repository_id = ${repositoryId} and sync_status <> 2`;
+    update repomirrorconfig set ${askedSync(sql)} where repository_id = ${repositoryId} and sync_status <> 2`;
   return count > 0;
 }
 
 /** Ends what runs or is queued; nothing starts again before somebody asks. @returns whether there was something */
 export async function cancelMirrorSync(sql: Sql, repositoryId: number): Promise<boolean> {
   const { count } = await sql`
-    update repomirrorconfig set sync_status = -2, sync_expiration_date = null, sync_retries_remaining = 0,
-      sync_transaction_id = gen_random_uuid()::text
+    update repomirrorconfig set ${cancelledSync(sql)}
     where repository_id = ${repositoryId} and sync_status in (2, 3)`;
   return count > 0;
 }
 
-/** Mirrors whose turn has come and that nobody works on. */
-export async function countDueMirrors(sql: Sql, nowMs: number): Promise<number> {
-  const [row] = await sql<{ count: number }[]>`
-    select count(*) as count from repomirrorconfig c join repository r on r.id = c.repository_id
-    where r.state = 2 and c.sync_expiration_date is null and (c.sync_status = 3 or c.is_enabled
-      and c.sync_retries_remaining > 0 and c.sync_status not in (2, -2) and c.sync_start_date <= ${
-    timeOf(sql, nowMs)
-  })`;
-  return row?.count ?? 0;
+/** Mirrors whose turn has come and that nobody works on: of single repositories, and of organizations'. */
+export async function countDueMirrors(
+  sql: Sql,
+  nowMs: number,
+): Promise<{ single: number; ofOrganizations: number }> {
+  const [row] = await sql<{ single: number; ofOrganizations: number }[]>`
+    select count(*) filter (where r.state = 2) as single, count(*) filter (where r.state = 4) as "ofOrganizations"
+    from repomirrorconfig c join repository r on r.id = c.repository_id
+    where r.state in (2, 4) and ${isDue(sql, nowMs)}`;
+  return row ?? { single: 0, ofOrganizations: 0 };
 }
 
 /** Replaces what people see of a mirror's run. Committed without waiting for the disk: the next one is a second away. */

@@ -61,7 +61,8 @@ export async function insertRobotMetadata(
 /** Whether a mirror pushes as this robot. */
 export async function isRobotUsedByMirror(sql: Sql, robotId: number): Promise<boolean> {
   const [row] = await sql<{ used: boolean }[]>`
-    select exists (select from repomirrorconfig where internal_robot_id = ${robotId}) as used`;
+    select exists (select from repomirrorconfig where internal_robot_id = ${robotId})
+      or exists (select from orgmirrorconfig where internal_robot_id = ${robotId}) as used`;
   return row?.used === true;
 }
 

@@ -51,6 +51,19 @@ export async function selectUserByUuid(sql: Sql, uuid: string): Promise<UserRow 
   return row;
 }
 
+/** Whether it is the confirmed address of somebody who administers the namespace: the person, or one of its admin teams. */
+export async function isEmailOfAdministrator(sql: Sql, namespaceId: number, email: string): Promise<boolean> {
+  const rows = await sql`
+    select from "user" u
+    where lower(u.email) = lower(${email}) and u.verified and u.enabled and not u.robot and not u.organization
+      and (u.id = ${namespaceId} or exists (
+        select from teammember m join team t on t.id = m.team_id
+          join teamrole on teamrole.id = t.role_id and teamrole.name = 'admin'
+        where m.user_id = u.id and t.organization_id = ${namespaceId}))
+    limit 1`;
+  return rows.length > 0;
+}
+
 export async function selectAccountByEmail(sql: Sql, email: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
     select ${accountColumns(sql)} from "user" where lower(email) = lower(${email}) order by id limit 1`;

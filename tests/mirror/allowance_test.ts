@@ -1,26 +1,7 @@
 import assert from "node:assert/strict";
-import { Allowance, type Clock } from "./allowance.ts";
-import { MirrorPaused } from "./limits.ts";
-
-/** Time that passes only where somebody waits. */
-class Time implements Clock {
-  nowMs = Date.parse("2026-11-26T12:00:00Z");
-  readonly pauses: number[] = [];
-  /** Called with the number of the pause that has just been made. */
-  onPause: (count: number) => void = () => {};
-
-  readonly now = () => this.nowMs;
-  readonly monotonicMs = () => this.nowMs;
-  pause(ms: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.nowMs += ms;
-    this.pauses.push(ms);
-    this.onPause(this.pauses.length);
-    return Promise.resolve();
-  }
-}
-
-const { signal } = new AbortController();
+import { Allowance } from "../../src/domain/mirroring/allowance.ts";
+import { MirrorPaused } from "../../src/domain/mirroring/limits.ts";
+import { Time } from "./virtual_time.ts";
 
 function pausedOf(allowance: Allowance): MirrorPaused | undefined {
   try {
@@ -36,22 +17,18 @@ Deno.test("a rate holds over pieces of any size, and waits in slices of a second
   const time = new Time();
   const allowance = new Allowance({ bytesPerSecond: 1000 }, time.now, time);
   const startedMs = time.nowMs;
-  for (const bytes of [10, 500, 2490, 7000]) {
-    allowance.took(bytes);
-    await allowance.wait(signal);
-  }
+  for (const bytes of [10, 500, 2490, 7000]) await allowance.took(bytes, 1).done;
   assert.equal(time.nowMs - startedMs, 10_000);
   assert.ok(time.pauses.every((ms) => ms <= 1000));
 });
 
-Deno.test("nobody saves up while idle", async () => {
+Deno.test("nobody saves up while idle, but for what a timer may be late", async () => {
   const time = new Time();
   const allowance = new Allowance({ bytesPerSecond: 1000 }, time.now, time);
   time.nowMs += 3600_000;
   const startedMs = time.nowMs;
-  allowance.took(3000);
-  await allowance.wait(signal);
-  assert.equal(time.nowMs - startedMs, 3000);
+  await allowance.took(3000, 1).done;
+  assert.equal(time.nowMs - startedMs, 2980);
 });
 
 Deno.test("a rate that is changed acts on a wait that is under way", async () => {
@@ -59,19 +36,26 @@ Deno.test("a rate that is changed acts on a wait that is under way", async () =>
   const allowance = new Allowance({ bytesPerSecond: 1 }, time.now, time);
   const startedMs = time.nowMs;
   time.onPause = (count) => count === 1 && allowance.change({ bytesPerSecond: 1_000_000 });
-  allowance.took(1_000_001);
-  await allowance.wait(signal);
+  await allowance.took(1_000_001, 1).done;
   assert.equal(time.nowMs - startedMs, 2000);
-  allowance.took(10_000_000);
+  const payment = allowance.took(10_000_000, 1);
   allowance.change({});
-  await allowance.wait(signal);
-  assert.equal(time.nowMs - startedMs, 2000);
+  await payment.done;
+  assert.ok(time.nowMs - startedMs <= 3000, "no more than the pause that had begun");
+  assert.equal(allowance.took(10_000_000, 1).done, undefined);
 });
 
-Deno.test("a wait ends at once when the run is stopped", async () => {
-  const allowance = new Allowance({ bytesPerSecond: 1 }, Date.now, new Time());
-  allowance.took(1000);
-  await assert.rejects(allowance.wait(AbortSignal.abort(new Error("stopped"))), /stopped/);
+Deno.test("a wait ends when a window closes meanwhile, for all that wait", async () => {
+  const time = new Time();
+  const allowance = new Allowance({ bytesPerSecond: 1, windows: ["11:00-12:01"] }, time.now, time);
+  const payments = [1, 2].map((owner) => allowance.took(1000, owner).done);
+  for (const done of payments) {
+    await assert.rejects(
+      async () => await done,
+      ({ untilMs }: MirrorPaused) => untilMs === Date.parse("2026-11-27T11:00:00Z"),
+    );
+  }
+  assert.equal(time.nowMs, Date.parse("2026-11-26T12:01:00Z"));
 });
 
 Deno.test("outside its windows it pauses until the next one opens", () => {
@@ -92,9 +76,9 @@ Deno.test("outside its windows it pauses until the next one opens", () => {
 Deno.test("a budget that is used up pauses until the next day or month, inside a window", () => {
   const time = new Time();
   const allowance = new Allowance({ dailyBytes: 100, monthlyBytes: 250 }, time.now, time);
-  allowance.took(99);
+  allowance.took(99, 1);
   assert.equal(pausedOf(allowance), undefined);
-  allowance.took(1);
+  allowance.took(1, 1);
   assert.equal(pausedOf(allowance)?.untilMs, Date.parse("2026-11-27T00:00:00Z"));
   assert.equal(allowance.takeUnsaved(), 100);
 
@@ -103,7 +87,7 @@ Deno.test("a budget that is used up pauses until the next day or month, inside a
   assert.notEqual(pausedOf(allowance), undefined);
   time.nowMs = Date.parse("2026-11-27T00:00:00Z");
   assert.equal(pausedOf(allowance), undefined);
-  allowance.took(10);
+  allowance.took(10, 1);
   const paused = pausedOf(allowance);
   assert.equal(paused?.untilMs, Date.parse("2026-12-01T00:00:00Z"));
   assert.match(paused?.why ?? "", /250 bytes that it may fetch in a month/);
