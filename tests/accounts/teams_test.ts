@@ -293,9 +293,28 @@ Deno.test("team/{team}/syncing: needs sign-in that knows groups; then it is kept
       expect(await alice.expect(200, "GET", `${TEAM}/members`)).not.toHaveProperty("can_sync");
     },
   );
+  const oidc: Partial<Config> = {
+    FEATURE_TEAM_SYNCING: true,
+    AUTHENTICATION_TYPE: "OIDC",
+    SOME_LOGIN_CONFIG: {
+      CLIENT_ID: "quay",
+      CLIENT_SECRET: "not-told",
+      OIDC_SERVER: "https://id.example/",
+      SERVICE_NAME: "Some",
+    },
+    SUPER_USERS: ["alice"],
+  };
+  await withSite(oidc, async (site) => {
+    const alice = await site.browserOf("alice");
+    expect((await alice.expect(200, "GET", `${TEAM}/members`)).can_sync).toEqual({
+      service: "oidc",
+      issuer_domain: "https://id.example/",
+    });
+  });
   const ldap: Partial<Config> = {
     FEATURE_TEAM_SYNCING: true,
     AUTHENTICATION_TYPE: "LDAP",
+    LDAP_BASE_DN: ["dc=example", "dc=org"],
     SUPER_USERS: ["alice"],
   };
   await withSite(ldap, async (site) => {
@@ -309,7 +328,7 @@ Deno.test("team/{team}/syncing: needs sign-in that knows groups; then it is kept
     });
     await alice.expect(200, "POST", at, { group_dn: "cn=others" });
     expect(await alice.expect(200, "GET", `${TEAM}/members`)).toMatchObject({
-      can_sync: { service: "ldap" },
+      can_sync: { service: "ldap", base_dn: "dc=example,dc=org" },
       synced: { service: "ldap", last_updated: null, config: { group_dn: "cn=others" } },
     });
     expect((await alice.expect(200, "GET", "/organization/acme")).teams.members.is_synced).toBe(true);

@@ -183,6 +183,12 @@ Deno.test("GET /organization/{org}: what strangers, members and administrators s
     const admin = await (await site.browserOf("alice")).expect(200, "GET", "/organization/acme");
     expect(admin).toMatchObject({ is_admin: true, tag_expiration_s: 1_209_600 });
   });
+  await withSite({ GLOBAL_READONLY_SUPER_USERS: ["bob"] }, async (site) => {
+    const bob = await site.browserOf("bob");
+    const { is_admin, is_member, teams } = await bob.expect(200, "GET", "/organization/acme");
+    expect([is_admin, is_member, teams.owners.can_view]).toEqual([false, false, true]);
+    await bob.expect(200, "GET", "/organization/acme/team/owners/members");
+  });
 });
 
 Deno.test("DELETE /organization/{org}: the name is free, its robots and memberships are gone", async () => {

@@ -127,8 +127,12 @@ Deno.test("superuser/config: the running configuration without a secret, only wh
   });
 });
 
-Deno.test("superuser/apptokens: everybody's, without codes", async () => {
-  await withSite({}, async (site) => {
+Deno.test("superuser/apptokens: everybody's, without codes; to superusers only with FEATURE_SUPERUSERS_FULL_ACCESS", async () => {
+  await withSite({ GLOBAL_READONLY_SUPER_USERS: ["carol"] }, async (site) => {
+    await (await site.browserOf("root")).expect(403, "GET", "/superuser/apptokens");
+    await (await site.browserOf("carol")).expect(200, "GET", "/superuser/apptokens");
+  });
+  await withSite({ FEATURE_SUPERUSERS_FULL_ACCESS: true }, async (site) => {
     const { sql } = site.deps;
     await sql`
       insert into appspecificauthtoken (user_id, uuid, title, token_name, token_secret, expiration)

@@ -135,7 +135,6 @@ Deno.test("superuser/*: not there without FEATURE_SUPER_USERS; a token needs sup
       "/superuser/organizations/",
       "/superuser/registrysize/",
       "/superuser/registrystatus",
-      "/superuser/apptokens",
       "/superuser/keys",
     ];
     const allowed = await site.scriptOf("root", ["super:user"]);

@@ -65,6 +65,11 @@ export function requireSuperuser(config: Config, actor: Actor): void {
   if (!isOperator(actor) && !isSuperuser(config, actor)) throw refusal(actor);
 }
 
+/** A global read-only superuser. @throws {AppError} `unauthenticated`, `insufficient_scope` */
+export function requireReader(config: Config, actor: Actor): void {
+  if (!isGlobalReadonlySuperuser(config, actor) || !hasScope(actor, "super:user")) throw refusal(actor);
+}
+
 /**
  * May look at what superusers manage: they, and global read-only superusers.
  * @throws {AppError} `unauthenticated`, `insufficient_scope`

@@ -41,6 +41,20 @@ export function teamSyncService(config: Config): TeamSyncService | undefined {
   return config.FEATURE_TEAM_SYNCING ? SERVICES[config.AUTHENTICATION_TYPE] : undefined;
 }
 
+/**
+ * Where the engine looks for groups, for who sets a team up: `base_dn` of the directory, or the provider's address.
+ * Nothing that is secret.
+ */
+export function teamSyncPlace(config: Config): { base_dn?: string; issuer_domain?: string } {
+  if (config.AUTHENTICATION_TYPE === "LDAP") return { base_dn: config.LDAP_BASE_DN.join(",") };
+  if (config.AUTHENTICATION_TYPE !== "OIDC") return {};
+  for (const [key, value] of Object.entries(config)) {
+    const login = /^[A-Z0-9_]+_LOGIN_CONFIG$/.test(key) ? value as { OIDC_SERVER?: string } | null : null;
+    if (login?.OIDC_SERVER !== undefined) return { issuer_domain: login.OIDC_SERVER };
+  }
+  return {};
+}
+
 /** Superusers, or every administrator of the organization with `FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP`. */
 export function maySetUpTeamSync(config: Config, actor: Actor): boolean {
   return isOperator(actor) || config.FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP || isSuperuser(config, actor);

@@ -5,7 +5,12 @@ import { AppError } from "../../lib/errors.ts";
 import type { Actor } from "../access/access.ts";
 import { expiringSoonMs } from "../accounts/app_tokens.ts";
 import type { Deps } from "../deps.ts";
-import { requireSuperuser, requireSuperuserOrReader } from "../access/rights.ts";
+import {
+  hasFullAccess,
+  requireReader,
+  requireSuperuser,
+  requireSuperuserOrReader,
+} from "../access/rights.ts";
 
 export type { AppTokenListing };
 
@@ -25,7 +30,7 @@ export function registryStatus(deps: Pick<Deps, "config">, actor: Actor): "ready
 
 /**
  * App-specific tokens of everybody, without their codes.
- * @param actor a superuser or a global read-only superuser
+ * @param actor a superuser with `FEATURE_SUPERUSERS_FULL_ACCESS` or a global read-only superuser
  * @param expiring only those that end soon, by the measure of people's own lists
  * @throws {AppError} `feature_disabled` without `FEATURE_APP_SPECIFIC_TOKENS`
  */
@@ -35,7 +40,7 @@ export async function listAllAppTokens(
   { expiring }: { expiring: boolean },
 ): Promise<AppTokenListing[]> {
   if (!deps.config.FEATURE_APP_SPECIFIC_TOKENS) throw new AppError("feature_disabled", "Not Found");
-  requireSuperuserOrReader(deps.config, actor);
+  if (!hasFullAccess(deps.config, actor)) requireReader(deps.config, actor);
   const nowMs = deps.now();
   const expiringBeforeMs = expiring ? nowMs + expiringSoonMs(deps) : undefined;
   return await selectAllAppTokens(deps.sql, { nowMs, expiringBeforeMs, limit: MOST_TOKENS });

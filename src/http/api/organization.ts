@@ -120,13 +120,14 @@ async function organizationView(
     is_admin: isAdmin,
     is_member: isMember,
   };
+  const isReader = isGlobalReadonlySuperuser(deps.config, actor);
   if (teams !== undefined) {
     view.teams = Object.fromEntries(teams.map((team) => [team.name, {
       name: team.name,
       description: team.description,
       role: team.role,
       avatar: avatar("team", team.name, `${organization.username}/${team.name}`),
-      can_view: isAdmin || team.isMember,
+      can_view: isAdmin || isReader || team.isMember,
       repo_count: team.repositoryCount,
       member_count: team.memberCount,
       is_synced: team.isSynced,
@@ -139,7 +140,7 @@ async function organizationView(
     view.tag_expiration_s = organization.tagExpirationS;
     view.is_free_account = true;
   }
-  if (isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor)) {
+  if (isAdmin || isMember || isReader) {
     Object.assign(view, (await quotaFieldsOf(deps, [organization.id]))(organization.id));
   }
   return view;

@@ -274,7 +274,7 @@ async function repositoryView(
     status_token: repository.visibility === "public" ? "" : repository.badgeToken,
     trust_enabled: false,
     tag_expiration_s: tagExpirationS,
-    is_free_account: false,
+    is_free_account: true,
     can_write: canWrite,
     can_admin: canAdmin,
     ...(stats === undefined ? {} : { stats: stats.map(({ day, count }) => ({ date: day, count })) }),

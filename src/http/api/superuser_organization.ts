@@ -58,9 +58,9 @@ export const superuserOrganizationRoutes: readonly Route[] = [
     responses: { 200: organizationSchema },
     async handle({ deps, actor, params, body }) {
       requireSuperuserFeature(deps);
-      return reply(
-        organizationView(await renameOrganization(deps, actor, params.name, body.name ?? params.name)),
-      );
+      const renamed = await renameOrganization(deps, actor, params.name, body.name ?? params.name);
+      const quotaOf = await quotaFieldsOf(deps, [renamed.id]);
+      return reply({ ...organizationView(renamed), ...quotaOf(renamed.id) });
     },
   }),
   defineRoute({

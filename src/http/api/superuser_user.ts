@@ -125,8 +125,10 @@ export const superuserUserRoutes: readonly Route[] = [
         email,
         enabled: enabled ?? undefined,
       });
+      const quotaOf = await quotaFieldsOf(deps, [user.id]);
       return reply({
         ...managedUserView(deps, user),
+        ...quotaOf(user.id),
         ...(password === undefined ? {} : { encrypted_password: encryptPassword(deps.config, password) }),
       });
     },

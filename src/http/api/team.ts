@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { isSuperuser } from "../../domain/access/access.ts";
 import { visibleEmail } from "../../domain/accounts/accounts.ts";
-import { maySetUpTeamSync, teamSyncService } from "../../domain/organizations/team_sync.ts";
+import { maySetUpTeamSync, teamSyncPlace, teamSyncService } from "../../domain/organizations/team_sync.ts";
 import {
   addTeamMember,
   deleteTeam,
@@ -45,7 +45,11 @@ const membersSchema = z.object({
   name: z.string(),
   members: z.array(z.union([memberSchema, inviteSchema])),
   can_edit: z.boolean(),
-  can_sync: z.looseObject({ service: z.string() }).optional(),
+  can_sync: z.object({
+    service: z.string(),
+    base_dn: z.string().optional(),
+    issuer_domain: z.string().optional(),
+  }).optional(),
   synced: z.object({
     service: z.string(),
     last_updated: z.string().nullable().optional(),
@@ -131,7 +135,7 @@ export const teamRoutes: readonly Route[] = [
         can_edit: isAdmin,
       };
       if (service !== undefined && isAdmin && maySetUpTeamSync(deps.config, actor)) {
-        view.can_sync = { service };
+        view.can_sync = { service, ...teamSyncPlace(deps.config) };
       }
       if (sync !== undefined) {
         view.synced = {

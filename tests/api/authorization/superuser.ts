@@ -54,7 +54,7 @@ export const superusers: Resource = {
     "GET /superuser/config": managed("SU", 200, {
       features: ["FEATURE_SUPER_USERS", "FEATURE_SUPERUSER_CONFIGDUMP"],
     }),
-    "GET /superuser/apptokens": managed("SU GRO", 200, {
+    "GET /superuser/apptokens": managed("SUF GRO", 200, {
       features: ["FEATURE_SUPER_USERS", "FEATURE_APP_SPECIFIC_TOKENS"],
     }),
     // There are no builds.
