@@ -13,6 +13,7 @@ import { startEmbedded } from "../src/drivers/database/embedded.ts";
 import { locatePostgres } from "../src/drivers/database/embedded_binaries.ts";
 import { migrate } from "../src/drivers/database/migrate.ts";
 import type { Mail, MailDriver } from "../src/drivers/mail/driver.ts";
+import { UpstreamError } from "../src/drivers/upstream/driver.ts";
 import { type DatabaseTarget, openPool, type Pool } from "../src/drivers/database/postgres.ts";
 import { createMemoryDriver } from "../src/drivers/storage/memory.ts";
 import type { Logger } from "../src/lib/logger.ts";
@@ -26,6 +27,9 @@ export const silentLogger: Logger = {
   with: () => silentLogger,
   enabled: () => false,
 };
+
+/** Other registries, in tests that have none: the link is down, which every caller must bear. */
+const linkDown = () => Promise.reject(new UpstreamError("connection", "this test has no other registry"));
 
 const TEMPLATE = "quaylet_template";
 
@@ -163,8 +167,8 @@ export function testDeps(
     mail: new RecordedMail(),
     secrets: createSecretBox(config),
     authorities: [],
-    upstream: () => Promise.reject(new Error("this test has no other registry")),
-    upstreamNamespace: () => Promise.reject(new Error("this test has no other registry")),
+    upstream: linkDown,
+    upstreamNamespace: linkDown,
     changes: undefined,
     // No timer: a test that looks at what was recorded says `flush` first.
     actions: new ActionBuffer({
