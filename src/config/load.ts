@@ -5,7 +5,7 @@ import { databaseRule, storageRule } from "./rules/data.ts";
 import { hostRule, proxyRule, timeRule, tlsRule } from "./rules/host.ts";
 import type { Rule } from "./rules/rule.ts";
 import { linkRule, mailRule, scannerRule } from "./rules/services.ts";
-import { authenticationRule, oauthRule, providersRule, waysInRule } from "./rules/sign_in.ts";
+import { authenticationRule, captchaRule, oauthRule, providersRule, waysInRule } from "./rules/sign_in.ts";
 import { type Config, type ConfigKey, defaultConfig } from "./schema.ts";
 import { keepSecrets, newSecrets, readSecrets } from "./secrets_file.ts";
 import { checkValues, schemaOf } from "./values.ts";
@@ -40,6 +40,7 @@ const RULES: readonly Rule[] = [
   waysInRule,
   providersRule,
   oauthRule,
+  captchaRule,
   timeRule,
   mailRule,
   scannerRule,

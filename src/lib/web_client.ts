@@ -13,13 +13,14 @@ export interface WebClientOptions {
   readonly maxBytes: number;
 }
 
-/** Reads small documents of other sites on behalf of somebody who named the site. */
+/**
+ * Reads small documents of other sites on behalf of somebody who named the site, at https addresses. Follows no redirect: it
+ * could lead inside. Every failure is a {@link WebClientError}, in words that carry nothing of the other site's answer.
+ */
 export interface WebClient {
-  /**
-   * The JSON at an https address. Follows no redirect: it could lead inside.
-   * @throws {WebClientError} for every failure, in words that carry nothing of the other site's answer
-   */
   getJson(url: string): Promise<unknown>;
+  /** The JSON that a form is answered with. */
+  postForm(url: string, fields: Readonly<Record<string, string>>): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -30,22 +31,24 @@ export class WebClientError extends Error {}
 export function createWebClient(options: WebClientOptions): WebClient {
   const guard = createHostGuard(options.allowedHosts);
   let agent: Promise<Agent> | undefined;
+  const ask = async (url: string, form?: URLSearchParams) =>
+    await askJson(
+      guard,
+      await (agent ??= createGuardedAgent(guard, { ...options, keepAlive: true })),
+      { url, form },
+      options,
+    );
   return {
-    getJson: async (url) =>
-      await getJson(
-        guard,
-        await (agent ??= createGuardedAgent(guard, { ...options, keepAlive: true })),
-        url,
-        options,
-      ),
+    getJson: (url) => ask(url),
+    postForm: (url, fields) => ask(url, new URLSearchParams(fields)),
     close: async () => void await (await agent)?.destroy(),
   };
 }
 
-async function getJson(
+async function askJson(
   guard: HostGuard,
   agent: Agent,
-  url: string,
+  { url, form }: { url: string; form: URLSearchParams | undefined },
   { timeoutMs, maxBytes }: WebClientOptions,
 ): Promise<unknown> {
   const target = URL.canParse(url) ? new URL(url) : undefined;
@@ -61,7 +64,12 @@ async function getJson(
     const { statusCode, body } = await request(target, {
       dispatcher: agent,
       signal,
-      headers: { accept: "application/json", "user-agent": "quaylet" },
+      headers: {
+        accept: "application/json",
+        "user-agent": "quaylet",
+        ...(form && { "content-type": "application/x-www-form-urlencoded" }),
+      },
+      ...(form && { method: "POST", body: form.toString() }),
     });
     const chunks: Uint8Array[] = [];
     let length = 0;

@@ -24,7 +24,11 @@ export interface Site {
 }
 
 /** A database with people in it: `root` (superuser), `alice`, `bob`, and the organization `acme` of alice. */
-export async function withSite(config: Partial<Config>, test: (site: Site) => Promise<void>): Promise<void> {
+export async function withSite(
+  config: Partial<Config>,
+  test: (site: Site) => Promise<void>,
+  overrides: Partial<Omit<Deps, "config">> = {},
+): Promise<void> {
   await withEmptySite({ SUPER_USERS: ["root"], ...config }, async (site) => {
     const { deps } = site;
     for (const username of ["root", "alice", "bob", "carol"]) await addUser(deps, username);
@@ -33,15 +37,17 @@ export async function withSite(config: Partial<Config>, test: (site: Site) => Pr
     await putTeam(deps, OPERATOR, { organization: "acme", team: "members" }, { role: "member" });
     await addTeamMember(deps, OPERATOR, { organization: "acme", team: "members" }, "carol");
     await test(site);
-  });
+  }, overrides);
 }
 
 export async function withEmptySite(
   config: Partial<Config>,
   test: (site: Site) => Promise<void>,
+  overrides: Partial<Omit<Deps, "config">> = {},
 ): Promise<void> {
   await withDatabase(async (sql) => {
-    const deps = await testDeps(sql, {
+    const deps = testDeps(sql, {
+      ...overrides,
       config: defaultConfig({
         SERVER_HOSTNAME: "registry.test",
         SECRET_KEY: "session-key-of-the-tests",

@@ -343,6 +343,9 @@ const COMBINATIONS: [what: string, given: Given, keys: string[]][] = [
     "GITHUB_LOGIN_CONFIG.CLIENT_ID",
     "GITHUB_LOGIN_CONFIG.CLIENT_SECRET",
   ]],
+  ["captchas checked in the clear", {
+    file: "FEATURE_RECAPTCHA: true\nRECAPTCHA_VERIFY_URL: http://c/\n",
+  }, ["RECAPTCHA_VERIFY_URL"]],
   ["invitations without accounts", {
     file: "FEATURE_USER_CREATION: false\nFEATURE_INVITE_ONLY_USER_CREATION: true\n",
   }, ["FEATURE_INVITE_ONLY_USER_CREATION"]],
@@ -370,6 +373,13 @@ for (const [what, given, keys] of COMBINATIONS) {
     assert.deepEqual(keysOf((await load(given)).problems), keys);
   });
 }
+
+Deno.test("loadConfig() advises of captchas that nobody can solve", async () => {
+  const advice = async (more: string) =>
+    noticed(await load({ file: `FEATURE_MAILING: false\nFEATURE_RECAPTCHA: true\n${more}` }), "advice");
+  assert.deepEqual(await advice(""), ["RECAPTCHA_SECRET_KEY", "RECAPTCHA_SITE_KEY"]);
+  assert.deepEqual(await advice("RECAPTCHA_SITE_KEY: a\nRECAPTCHA_SECRET_KEY: b\n"), []);
+});
 
 Deno.test("loadConfig() explains what an IPv6 literal as the name means for podman", async () => {
   const { problems, notices } = await load({

@@ -120,6 +120,26 @@ export const providersRule: Rule = ({ config, report }) => {
   }
 };
 
+export const captchaRule: Rule = ({ config, report, advise }) => {
+  if (!config.FEATURE_RECAPTCHA) return;
+  for (const key of ["RECAPTCHA_SITE_KEY", "RECAPTCHA_SECRET_KEY"] as const) {
+    if (!isBlank(config[key])) continue;
+    advise({
+      key,
+      kind: "advice",
+      message:
+        `FEATURE_RECAPTCHA needs ${key}: until it is set nobody can create an account or an organization.`,
+    });
+  }
+  if (!/^https:\/\/./.test(config.RECAPTCHA_VERIFY_URL) || !URL.canParse(config.RECAPTCHA_VERIFY_URL)) {
+    report({
+      key: "RECAPTCHA_VERIFY_URL",
+      message: "RECAPTCHA_VERIFY_URL must be an https address.",
+      mend: "Leave it out for reCAPTCHA at www.google.com.",
+    });
+  }
+};
+
 export const oauthRule: Rule = ({ config, report }) => {
   if (/^\/[\w.~-]+(?:\/[\w.~-]+)*$/.test(config.LOCAL_OAUTH_HANDLER)) return;
   report({

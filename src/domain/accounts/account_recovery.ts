@@ -11,6 +11,7 @@ import type { Actor } from "../access/access.ts";
 import { checkPassword } from "./accounts.ts";
 import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
+import { requireHuman } from "./captcha.ts";
 import { findEmailCode, makeEmailCode, spendEmailCode, wasMailedLately } from "./email_codes.ts";
 import { sendOrganizationRecoveryMail, sendRecoveryMail } from "./mails.ts";
 import { hashPassword } from "./passwords.ts";
@@ -26,14 +27,18 @@ export type RecoveryAnswer =
 /**
  * Mails a code to the owner of the address, if there is one. Nothing tells whether there is a person: the answer is the
  * same, and does not wait for the mail.
+ * @param captcha what it gave the browser
  * @returns `done` settles when the mail is on its way
- * @throws {AppError} `feature_disabled`
+ * @throws {AppError} `feature_disabled`; `invalid_request`, `upstream_failed` for the captcha
  */
 export async function startRecovery(
-  deps: Pick<Deps, "sql" | "config" | "now" | "mail" | "log">,
+  deps: Pick<Deps, "sql" | "config" | "now" | "mail" | "log" | "authorities">,
+  actor: Actor,
   email: string,
+  captcha: string | undefined,
 ): Promise<{ answer: RecoveryAnswer; done: Promise<void> }> {
   if (!deps.config.FEATURE_MAILING) throw new AppError("feature_disabled", "Not Found");
+  await requireHuman(deps, actor, captcha);
   // Filler of accounts without an address is not one.
   const account = email.includes("@") ? await selectAccountByEmail(deps.sql, email) : undefined;
   const failed = (error: unknown) => deps.log.warn("a recovery mail could not be sent", { error });

@@ -16,6 +16,7 @@ import { checkNewUser, insertUser, type NewUser, visibleEmail } from "./accounts
 import { logAction } from "../logs/action_log.ts";
 import { byPassword, type CredentialDeps } from "./credentials.ts";
 import type { Deps } from "../deps.ts";
+import { requireHuman } from "./captcha.ts";
 import { findEmailCode, makeEmailCode, spendEmailCode } from "./email_codes.ts";
 import { sendConfirmationMail } from "./mails.ts";
 import { hashPassword } from "./passwords.ts";
@@ -32,19 +33,30 @@ export function maySignUp(config: Config): boolean {
     config.AUTHENTICATION_TYPE === "Database";
 }
 
-type SignUpDeps = Pick<Deps, "sql" | "config" | "now" | "mail">;
+type SignUpDeps = Pick<Deps, "sql" | "config" | "now" | "mail" | "authorities" | "log">;
+
+/** What somebody asks for who wants an account. */
+export interface WantedAccount extends NewUser {
+  /** Of an invitation to a team, which is thereby accepted. */
+  readonly inviteCode?: string | undefined;
+  readonly captcha: {
+    readonly solution: string | undefined;
+    /** Who sits at the browser; most often nobody who is known. */
+    readonly client: Actor;
+  };
+}
 
 /**
  * Creates a person's account at that person's own wish. Where mails are sent, it works once the address is confirmed; when
  * the mail cannot be sent there is no account.
- * @param wanted.inviteCode of an invitation to a team, which is thereby accepted
  * @returns the account; `awaitingVerification`: it cannot be used yet
- * @throws {AppError} `feature_disabled`, `already_exists`, `invalid_request`, `name_invalid`, `mail_failed`
+ * @throws {AppError} `feature_disabled`, `already_exists`, `invalid_request`, `name_invalid`, `mail_failed`,
+ *   `upstream_failed`: no captcha can be checked
  */
 export async function signUp(
   deps: SignUpDeps,
   actor: Actor,
-  wanted: NewUser & { readonly inviteCode?: string | undefined },
+  wanted: WantedAccount,
 ): Promise<{ user: UserRow; awaitingVerification: boolean }> {
   const { sql, config } = deps;
   if (!maySignUp(config)) {
@@ -57,6 +69,7 @@ export async function signUp(
   }
   checkEmailDomain(deps, wanted.email);
   const invite = await checkInvited(deps, wanted);
+  await requireHuman(deps, wanted.captcha.client, wanted.captcha.solution);
   const passwordHash = await hashPassword(wanted.password);
   const confirmed = invite !== undefined &&
     confirmsAddressOf(invite, wanted.email ? { email: wanted.email } : {});
@@ -104,7 +117,7 @@ function checkEmailDomain({ config }: Pick<Deps, "config">, email: string | unde
 
 async function checkInvited(
   deps: SignUpDeps,
-  { email, inviteCode }: NewUser & { readonly inviteCode?: string | undefined },
+  { email, inviteCode }: Pick<WantedAccount, "email" | "inviteCode">,
 ): Promise<TeamInviteRow | undefined> {
   const inviteOnly = deps.config.FEATURE_INVITE_ONLY_USER_CREATION;
   if (!inviteCode) {

@@ -35,12 +35,14 @@ const OWNERS = "owners";
 /**
  * Creates an organization with the team `owners`, and its creator in it.
  * @param options.owner a user who becomes the owner when the operator, who is nobody's account, creates it
+ * @param confirm asked once nothing else stands against it, outside any transaction; what it throws ends the matter
  * @throws {AppError} `name_invalid`, `invalid_request`, `already_exists`, `insufficient_scope`, `unauthenticated`
  */
 export async function createOrganization(
   deps: Pick<Deps, "sql" | "config" | "now">,
   actor: Actor,
   wanted: { name: string; email?: string | undefined; owner?: string | undefined },
+  confirm?: () => Promise<void>,
 ): Promise<UserRow> {
   const ownerId = await ownerOfNew(deps, actor, wanted.owner);
   checkAccountName("Organization name", wanted.name);
@@ -49,6 +51,7 @@ export async function createOrganization(
   if (await selectAccount(deps.sql, wanted.name) !== undefined) {
     throw new AppError("already_exists", "A user or organization with this name already exists");
   }
+  await confirm?.();
   return await deps.sql.begin(async (tx) => {
     const id = await claimAccount(deps, tx, {
       username: wanted.name,

@@ -5,7 +5,7 @@ import { makeClientKey } from "../../domain/access/client_keys.ts";
 import { detachLogin } from "../../domain/accounts/external_logins.ts";
 import { startUserSession } from "../../domain/accounts/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
-import { optionalText, successSchema } from "./fields.ts";
+import { captchaField, optionalText, successSchema } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";
 
 export const accountRoutes: readonly Route[] = [
@@ -42,7 +42,7 @@ export const accountRoutes: readonly Route[] = [
     path: "/recovery",
     operationId: "requestRecoveryEmail",
     summary: "Mails a link that lets the owner of the address set a new password.",
-    body: z.object({ email: z.string(), recaptcha_response: optionalText }),
+    body: z.object({ email: z.string(), recaptcha_response: captchaField }),
     responses: {
       200: z.union([
         z.object({ status: z.literal("sent") }),
@@ -50,9 +50,9 @@ export const accountRoutes: readonly Route[] = [
       ]),
     },
     allowAnonymous: true,
-    async handle({ deps, body }) {
+    async handle({ deps, actor, body }) {
       // Waiting for the mail would tell whether there is one.
-      return reply((await startRecovery(deps, body.email)).answer);
+      return reply((await startRecovery(deps, actor, body.email, body.recaptcha_response)).answer);
     },
   }),
   defineRoute({

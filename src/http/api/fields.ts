@@ -24,5 +24,9 @@ export function integerParam(byDefault: number) {
 /** A text of a JSON body; `null` counts as absent, as clients send it for an empty field. */
 export const optionalText = z.string().nullish().transform((text) => text ?? undefined);
 
+export const captchaField = optionalText.meta({
+  description: "What the captcha gave the browser; needed with FEATURE_RECAPTCHA.",
+});
+
 export const roleSchema = z.enum(["read", "write", "admin"]);
 export const successSchema = z.object({ success: z.literal(true) });

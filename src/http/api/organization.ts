@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access/access.ts";
+import { requireHuman } from "../../domain/accounts/captcha.ts";
 import type { Deps } from "../../domain/deps.ts";
 import {
   changeOrganization,
@@ -9,7 +10,7 @@ import {
   describeOrganization,
 } from "../../domain/organizations/organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
-import { optionalText } from "./fields.ts";
+import { captchaField, optionalText } from "./fields.ts";
 import { quotaFields, quotaFieldsOf } from "./quota_view.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
@@ -46,10 +47,11 @@ export const organizationRoutes: readonly Route[] = [
     operationId: "createOrganization",
     summary: "Creates an organization; its creator joins the team owners.",
     scope: "user:admin",
-    body: z.object({ name: z.string(), email: optionalText, recaptcha_response: optionalText }),
+    body: z.object({ name: z.string(), email: optionalText, recaptcha_response: captchaField }),
     responses: { 201: z.literal("Created") },
     async handle({ deps, actor, body }) {
-      await createOrganization(deps, actor, { name: body.name, email: body.email });
+      const { name, email, recaptcha_response: captcha } = body;
+      await createOrganization(deps, actor, { name, email }, () => requireHuman(deps, actor, captcha));
       return reply("Created", 201);
     },
   }),

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { signUp } from "../../domain/accounts/sign_up.ts";
 import { startUserSession } from "../../domain/accounts/sessions.ts";
-import { optionalText } from "./fields.ts";
+import { captchaField, optionalText } from "./fields.ts";
 import { defineRoute, reply, type Route } from "./route.ts";
 import { userSchema, userView } from "./user.ts";
 
@@ -17,11 +17,11 @@ export const signUpRoutes: readonly Route[] = [
       password: z.string(),
       email: optionalText,
       invite_code: optionalText.meta({ description: "Of an invitation to a team." }),
-      recaptcha_response: optionalText,
+      recaptcha_response: captchaField,
     }),
     responses: { 200: z.union([z.object({ awaiting_verification: z.literal(true) }), userSchema]) },
     async handle({ deps, actor, body, setSession }) {
-      const { username, password, email, invite_code: inviteCode } = body;
+      const { username, password, email, invite_code: inviteCode, recaptcha_response: solution } = body;
       const { origin } = actor;
       const by = { kind: "anonymous", ...(origin && { origin }) } as const;
       const { user, awaitingVerification } = await signUp(deps, by, {
@@ -29,6 +29,7 @@ export const signUpRoutes: readonly Route[] = [
         password,
         email,
         inviteCode,
+        captcha: { solution, client: actor },
       });
       if (awaitingVerification) return reply({ awaiting_verification: true });
       const session = startUserSession(user.uuid, deps.now());

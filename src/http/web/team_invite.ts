@@ -42,6 +42,15 @@ function strangersForms(deps: Deps, email: string): Html[] {
     <button type="submit" name="answer" value="accept">Sign in and join</button>
   `;
   if (!maySignUp(deps.config)) return [signIn];
+  if (deps.config.FEATURE_RECAPTCHA) {
+    return [
+      html`
+        ${signIn}
+                <p>No account yet? Make one at <a href="/">${deps.config
+                  .REGISTRY_TITLE_SHORT}</a>, then follow the link of the mail again.</p>
+      `,
+    ];
+  }
   const create = html`
     <h2>Create an account</h2>
     <label>User name<input name="username" autocomplete="username" required></label>
@@ -108,6 +117,8 @@ async function signUpAndJoin(
     password: values.get("password") ?? "",
     email: values.get("email") ?? "",
     inviteCode: values.get("code") ?? "",
+    // The page asks for no captcha: with FEATURE_RECAPTCHA it offers no account.
+    captcha: { solution: undefined, client: client.actor },
   };
   const { organization } = await findInvite(deps, wanted.inviteCode, { id: -1 });
   try {
