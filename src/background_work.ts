@@ -11,6 +11,7 @@ import { refreshRowGauges } from "./domain/site/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/site/service_keys.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
 import { createWebhookClient } from "./lib/webhook_client.ts";
+import { applyImmutabilityPolicies } from "./workers/immutability_policy.ts";
 import { exportLogs } from "./workers/log_export.ts";
 import { deliverNotifications } from "./workers/notification_delivery.ts";
 import { findEndingTags } from "./workers/image_expiry.ts";
@@ -113,6 +114,14 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: NOTIFICATION_POLL_MS,
       run: (stop) => deliverNotifications({ ...deps, webhooks }, stop),
     },
+    ...(config.FEATURE_IMMUTABLE_TAGS
+      ? [{
+        name: "immutability_policies",
+        everyMs: 30_000,
+        atStart: true,
+        run: (stop: AbortSignal) => applyImmutabilityPolicies(deps, stop),
+      }]
+      : []),
     ...(config.FEATURE_IMAGE_EXPIRY_TRIGGER
       ? [{
         name: "image_expiry",

@@ -1,4 +1,6 @@
 import { expect } from "@std/testing";
+import { insertQueueItem } from "../../src/drivers/database/queries/queue.ts";
+import { applyImmutabilityPolicies } from "../../src/workers/immutability_policy.ts";
 import { Content } from "./content.ts";
 import { type Site, withSite } from "./site.ts";
 
@@ -23,7 +25,10 @@ Deno.test("immutability policies: made, shown, changed and deleted, of organizat
       const made = { uuid, tagPattern: "^v\\d+$", tagPatternMatches: true };
       expect(await alice.expect(200, "GET", all + uuid)).toEqual(made);
       expect(await alice.expect(200, "GET", all)).toEqual({ policies: [made] });
-      await alice.expect(400, "POST", all, { tagPattern: "^v\\d+$", tagPatternMatches: true });
+      for (const tagPatternMatches of [true, false]) {
+        const twin = await alice.expect(400, "POST", all, { tagPattern: " ^v\\d+$\n", tagPatternMatches });
+        expect(twin.message).toBe("A policy with the same tag_pattern already exists");
+      }
       const other = await alice.expect(201, "POST", all, { tagPattern: "dev", tagPatternMatches: false });
       await alice.expect(400, "PUT", all + uuid, { tagPattern: "dev", tagPatternMatches: false });
       await alice.expect(204, "PUT", all + uuid, { tagPattern: "^v\\d+$" });
@@ -33,7 +38,7 @@ Deno.test("immutability policies: made, shown, changed and deleted, of organizat
       for (const method of ["GET", "DELETE"]) await alice.expect(404, method, all + uuid);
       await alice.expect(404, "PUT", all + uuid, { tagPattern: "x" });
       await alice.expect(200, "DELETE", all + other.uuid);
-      for (const tagPattern of [undefined, 7, "", "(", "a{1001}", "x".repeat(257), "(?=x)"]) {
+      for (const tagPattern of [undefined, 7, "", " ", "(", "a{1001}", "x".repeat(257), "(?=x)"]) {
         await alice.expect(400, "POST", all, { tagPattern });
       }
       expect(await alice.expect(200, "GET", all)).toEqual({ policies: [] });
@@ -70,14 +75,14 @@ Deno.test("immutability policies: what is pushed, made or restored under a name 
       for (const tag of ["v1", "release", "dev-1"]) await content.image({ word: tag, tag });
       await content.image({ word: "ends", tag: "v9", labels: { "quay.expires-after": "1w" } });
     }
-    expect(await immutableTags(site, "app")).toEqual(["release", "v1"]);
+    expect(await immutableTags(site, "app")).toEqual(["release", "v0", "v1"]);
     expect(await immutableTags(site, "other")).toEqual(["v1"]);
     expect(await immutableTags(site, "foreign")).toEqual([]);
     await expect(app.image({ word: "again", tag: "v1" })).rejects.toMatchObject({ code: "tag_immutable" });
     const digest = await app.image({ word: "dev-1", tag: "dev-1" });
     await alice.expect(201, "PUT", "/repository/acme/app/tag/v2", { manifest_digest: digest });
     await alice.expect(200, "POST", "/repository/acme/app/tag/v3/restore", { manifest_digest: digest });
-    expect(await immutableTags(site, "app")).toEqual(["release", "v1", "v2", "v3"]);
+    expect(await immutableTags(site, "app")).toEqual(["release", "v0", "v1", "v2", "v3"]);
     const logs = await site.deps.sql<{ metadata: string }[]>`
       select l.metadata_json as metadata from logentry3 l join logentrykind k on k.id = l.kind_id
       where k.name = 'tag_made_immutable_by_policy' order by l.id`;
@@ -96,5 +101,112 @@ Deno.test("immutability policies: a pattern made to be slow does not slow a push
       select repository_id, namespace_id, '{"tag_pattern":"("}' from repositoryimmutabilitypolicy`;
     await app.image({ word: "one", tag: `${"a".repeat(100)}` });
     expect(await immutableTags(site, "app")).toEqual([]);
+  });
+});
+
+/** What the log says of policies that made tags immutable, without who and where. */
+async function applicationsOf(site: Site): Promise<unknown[]> {
+  const rows = await site.deps.sql<{ metadata: string }[]>`
+    select l.metadata_json as metadata from logentry3 l join logentrykind k on k.id = l.kind_id
+    where k.name = 'tags_made_immutable_by_policy' order by l.id`;
+  return rows.map(({ metadata }) => JSON.parse(metadata));
+}
+
+async function waiting(site: Site): Promise<number> {
+  const [row] = await site.deps.sql<{ count: number }[]>`
+    select count(*)::integer as count from queueitem where queue_name like 'immutabilitypolicy/%'`;
+  return row?.count ?? -1;
+}
+
+Deno.test("POST …/immutabilitypolicy/: tags that are there become immutable too, from the beginning of their names", async () => {
+  await withSite(FEATURE, async (site) => {
+    const app = await Content.of(site.deps, "acme/app");
+    const other = await Content.of(site.deps, "acme/other");
+    const foreign = await Content.of(site.deps, "bob/foreign");
+    for (const content of [app, other, foreign]) {
+      for (const tag of ["v1", "v2-rc", "dev1", "gone"]) await content.image({ word: tag, tag });
+      await content.image({ word: "ends", tag: "v9", labels: { "quay.expires-after": "1w" } });
+    }
+    const alice = await site.browserOf("alice");
+    const policies = "/organization/acme/immutabilitypolicy/";
+    const { uuid } = await alice.expect(201, "POST", policies, { tagPattern: "v[12]" });
+    for (const name of ["app", "other"]) expect(await immutableTags(site, name)).toEqual(["v1", "v2-rc"]);
+    expect(await immutableTags(site, "foreign")).toEqual([]);
+    await alice.expect(409, "DELETE", "/repository/acme/app/tag/v1");
+    await alice.expect(204, "DELETE", "/repository/acme/app/tag/gone");
+    // A change reaches what is there; what is immutable stays so, and is not counted again.
+    await alice.expect(204, "PUT", policies + uuid, { tagPattern: "v1$", tagPatternMatches: false });
+    expect(await immutableTags(site, "app")).toEqual(["dev1", "v1", "v2-rc"]);
+    await alice.expect(201, "POST", "/repository/acme/other/immutabilitypolicy/", { tagPattern: "go(ne|t)" });
+    expect(await applicationsOf(site)).toEqual([
+      { namespace: "acme", tag_pattern: "v[12]", tag_pattern_matches: true, count: 4 },
+      { namespace: "acme", tag_pattern: "v1$", tag_pattern_matches: false, count: 3 },
+    ]);
+    expect(await waiting(site)).toBe(0);
+    await alice.expect(201, "POST", "/repository/acme/app/immutabilitypolicy/", { tagPattern: "nothing" });
+    expect((await applicationsOf(site)).length).toBe(2);
+  });
+});
+
+Deno.test("POST …/immutabilitypolicy/: what may end by itself becomes immutable where that is allowed", async () => {
+  await withSite({ ...FEATURE, FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE: true }, async (site) => {
+    const app = await Content.of(site.deps, "acme/app");
+    await app.image({ word: "ends", tag: "v9", labels: { "quay.expires-after": "1w" } });
+    await app.image({ word: "ended", tag: "v8", labels: { "quay.expires-after": "1w" } });
+    await site.deps.sql`update tag set lifetime_end_ms = ${site.deps.now() - 1} where name = 'v8'`;
+    const alice = await site.browserOf("alice");
+    await alice.expect(201, "POST", "/repository/acme/app/immutabilitypolicy/", { tagPattern: "v" });
+    const rows = await site.deps.sql<{ name: string }[]>`select name from tag where immutable`;
+    expect(rows.map(({ name }) => name)).toEqual(["v9"]);
+    expect(await applicationsOf(site)).toMatchObject([{ repo: "app", count: 1 }]);
+  });
+});
+
+Deno.test("immutability policies: more tags than one page; the worker ends what a request could not", async () => {
+  await withSite(FEATURE, async (site) => {
+    const { sql, now } = site.deps;
+    const app = await Content.of(site.deps, "acme/app");
+    await app.image({ word: "v", tag: "v" });
+    await sql`
+      insert into tag (name, repository_id, manifest_id, lifetime_start_ms)
+      select case when n % 2 = 0 then 'v' else 'x' end || n, t.repository_id, t.manifest_id, t.lifetime_start_ms
+      from tag t, generate_series(1, 2500) n where t.name = 'v'`;
+    const alice = await site.browserOf("alice");
+    const all = "/repository/acme/app/immutabilitypolicy/";
+    const { uuid } = await alice.expect(201, "POST", all, { tagPattern: "v" });
+    expect((await immutableTags(site, "app")).length).toBe(1251);
+    expect(await applicationsOf(site)).toMatchObject([{ count: 1251 }]);
+    // As if the node had died in the middle: some are done, the item is still there.
+    await sql`update tag set immutable = false where name like '%8'`;
+    const [owner] = await sql<{ repositoryId: number; namespaceId: number }[]>`
+      select repository_id as "repositoryId", namespace_id as "namespaceId" from repositoryimmutabilitypolicy`;
+    const body = JSON.stringify({ owner: { ...owner, namespace: "acme", repository: "app" }, uuid });
+    const queueName = `immutabilitypolicy/${owner?.namespaceId}/`;
+    for (let times = 0; times < 2; times++) {
+      await insertQueueItem(sql, { queueName, body, nowMs: now(), retries: 5 });
+    }
+    await insertQueueItem(sql, { queueName, body: body.replace(uuid, "gone"), nowMs: now(), retries: 5 });
+    expect(await applyImmutabilityPolicies(site.deps)).toBe(3);
+    expect((await immutableTags(site, "app")).length).toBe(1251);
+    expect(await applicationsOf(site)).toMatchObject([{ count: 1251 }, { count: 250 }]);
+    expect(await waiting(site)).toBe(0);
+  });
+});
+
+Deno.test("immutability policies: they are the worker's when the request fails to apply them", async () => {
+  await withSite(FEATURE, async (site) => {
+    const app = await Content.of(site.deps, "acme/app");
+    await app.image({ word: "v", tag: "v1" });
+    const { sql, now } = site.deps;
+    await sql`
+      create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$`;
+    await sql`
+      create trigger refuse before update of immutable on tag for each row execute function refuse()`;
+    const alice = await site.browserOf("alice");
+    await alice.expect(201, "POST", "/organization/acme/immutabilitypolicy/", { tagPattern: "v" });
+    expect([await immutableTags(site, "app"), await waiting(site)]).toEqual([[], 1]);
+    await sql`drop trigger refuse on tag`;
+    expect(await applyImmutabilityPolicies({ ...site.deps, now: () => now() + 60_000 })).toBe(1);
+    expect([await immutableTags(site, "app"), await waiting(site)]).toEqual([["v1"], 0]);
   });
 });

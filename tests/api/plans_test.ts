@@ -1,4 +1,5 @@
 import { expect } from "@std/testing";
+import { selectMutableTags } from "../../src/drivers/database/queries/immutability_tag.ts";
 import { selectTagPeriods } from "../../src/drivers/database/queries/tag_history.ts";
 import type { Pool } from "../../src/drivers/database/postgres.ts";
 import { Content } from "./content.ts";
@@ -73,6 +74,30 @@ Deno.test("tag pages: the index alone leads to a page, early or late, among 60,0
       const index = what.startsWith("a part") ? "tag_name_trgm" : "tag_history";
       if (what !== "one name") expect([what, indexes]).toEqual([what, expect.arrayContaining([index])]);
       expect([what, pages <= most, pages]).toEqual([what, true, pages]);
+    }
+  });
+});
+
+Deno.test("immutability policies: pages of tags that may move come from one index, early or late, among 60,000", async () => {
+  await withSite({}, async ({ deps }) => {
+    const { sql } = deps;
+    const { repository } = await Content.of(deps, "acme/app");
+    await sql`
+      insert into manifest (repository_id, digest, media_type_id, manifest_bytes)
+      select ${repository.id}, 'sha256:' || lpad('1', 64, '0'), 8, '{}'`;
+    await sql`
+      insert into tag (name, repository_id, manifest_id, lifetime_start_ms, lifetime_end_ms, tag_kind_id)
+      select 'v' || lpad(g::text, 6, '0'), ${repository.id}, (select min(id) from manifest), 1000 + g,
+        case when g % 4 = 0 then 1e13 when g % 4 = 1 then 2000 + g end, 1
+      from generate_series(1, 60000) g`;
+    await sql`vacuum analyze tag`;
+    for (const [expiring, index] of [[false, "tag_alive_by_name"], [true, "tag_expiring_by_name"]] as const) {
+      for (const afterName of ["", "v050000"]) {
+        const page = { afterName, expiring, nowMs: 1e12, limit: 100 };
+        const { pages, indexes, wholeTables } = await cost(sql, selectMutableTags(sql, repository.id, page));
+        expect([afterName, indexes, wholeTables]).toEqual([afterName, [index], []]);
+        expect([afterName, pages <= 60, pages]).toEqual([afterName, true, pages]);
+      }
     }
   });
 });

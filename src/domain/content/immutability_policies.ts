@@ -1,4 +1,4 @@
-/** Which tags become immutable by themselves when they are pushed or made (Quay 3.17). Those that are there stay as they are. */
+/** Which tags become immutable by themselves (Quay 3.17): those that are there, and those that are pushed or made later. */
 import {
   deleteImmutabilityPolicy,
   insertImmutabilityPolicy,
@@ -16,26 +16,17 @@ import type { Actor } from "../access/access.ts";
 import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
 import type { LogKind } from "../logs/log_kinds.ts";
-
-/** Owner of policies, with what the action log calls it. The caller has checked that it may be administered. */
-export type NamedPolicyOwner = PolicyOwner & { readonly namespace: string; readonly repository?: string };
-
-export interface ImmutabilityPolicy {
-  /** A regular expression (RE2), found anywhere in the tag unless it says `^` and `$`. */
-  readonly tagPattern: string;
-  /** False: the tags that the pattern does not fit. */
-  readonly tagPatternMatches: boolean;
-}
+import { applyAtOnce, type NamedPolicyOwner, queueApplication } from "./immutability_application.ts";
+import { compilePolicy, type ImmutabilityPolicy, readPolicy, writePolicy } from "./immutability_rules.ts";
 
 export interface StoredPolicy extends ImmutabilityPolicy {
   readonly uuid: string;
 }
 
-const PATTERN_MAX = 256;
 /** Per namespace or repository: each push looks at all of them. */
 const POLICIES_MAX = 50;
 
-type ChangeDeps = Pick<Deps, "sql" | "config" | "now">;
+type ChangeDeps = Pick<Deps, "sql" | "config" | "changes" | "log" | "now">;
 
 /** @throws {AppError} `feature_disabled` without `FEATURE_IMMUTABLE_TAGS` */
 export function requireImmutableTags({ config }: Pick<Deps, "config">): void {
@@ -65,15 +56,15 @@ export async function createImmutabilityPolicy(
   owner: NamedPolicyOwner,
   policy: ImmutabilityPolicy,
 ): Promise<string> {
-  await compile(policy.tagPattern);
-  return await deps.sql.begin(async (tx) => {
+  await compilePolicy(policy);
+  const { uuid, itemId } = await deps.sql.begin(async (tx) => {
     await lockImmutabilityPolicies(tx, owner);
     const existing = await selectImmutabilityPolicies(tx, owner);
     refuseTwin(existing, policy);
     if (existing.length >= POLICIES_MAX) {
       throw new AppError("invalid_request", `There can be at most ${POLICIES_MAX} immutability policies`);
     }
-    const uuid = await insertImmutabilityPolicy(tx, owner, serialized(policy));
+    const uuid = await insertImmutabilityPolicy(tx, owner, writePolicy(policy));
     // Asked last: a mirror that is being set up is waited for by the row before.
     if (deps.config.FEATURE_ORG_MIRROR && owner.repositoryId === undefined) {
       if (await isMirroredNamespace(tx, owner.namespaceId)) {
@@ -84,11 +75,16 @@ export async function createImmutabilityPolicy(
       }
     }
     await log({ ...deps, sql: tx }, actor, owner, "create_immutability_policy", { uuid, ...policy });
-    return uuid;
+    return { uuid, itemId: await queueApplication({ ...deps, sql: tx }, { owner, uuid }) };
   });
+  await applyAtOnce(deps, actor, { owner, uuid }, itemId);
+  return uuid;
 }
 
-/** @throws {AppError} `not_found`; `invalid_request` as {@link createImmutabilityPolicy} */
+/**
+ * Tags that the changed policy fits become immutable; what it has made immutable stays so.
+ * @throws {AppError} `not_found`; `invalid_request` as {@link createImmutabilityPolicy}
+ */
 export async function changeImmutabilityPolicy(
   deps: ChangeDeps,
   actor: Actor,
@@ -96,14 +92,16 @@ export async function changeImmutabilityPolicy(
   uuid: string,
   policy: ImmutabilityPolicy,
 ): Promise<void> {
-  await compile(policy.tagPattern);
-  await deps.sql.begin(async (tx) => {
+  await compilePolicy(policy);
+  const itemId = await deps.sql.begin(async (tx) => {
     await lockImmutabilityPolicies(tx, owner);
     const row = await requirePolicy(tx, owner, uuid);
     refuseTwin((await selectImmutabilityPolicies(tx, owner)).filter(({ id }) => id !== row.id), policy);
-    await updateImmutabilityPolicy(tx, owner, row.id, serialized(policy));
+    await updateImmutabilityPolicy(tx, owner, row.id, writePolicy(policy));
     await log({ ...deps, sql: tx }, actor, owner, "update_immutability_policy", { uuid, ...policy });
+    return await queueApplication({ ...deps, sql: tx }, { owner, uuid });
   });
+  await applyAtOnce(deps, actor, { owner, uuid }, itemId);
 }
 
 /** What it has made immutable stays so. @throws {AppError} `not_found` */
@@ -130,12 +128,10 @@ export async function findImmutabilityRule(
   repositoryId: number,
 ): Promise<ImmutabilityRule> {
   if (!config.FEATURE_IMMUTABLE_TAGS) return () => false;
-  const policies = (await selectPoliciesFor(sql, repositoryId)).map(parsed);
   const rules: ImmutabilityRule[] = [];
-  for (const { tagPattern, tagPatternMatches } of policies) {
+  for (const policy of await selectPoliciesFor(sql, repositoryId)) {
     try {
-      const fits = await compile(tagPattern);
-      rules.push((tag) => fits(tag) === tagPatternMatches);
+      rules.push(await compilePolicy(readPolicy(policy)));
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       log.warn("an immutability policy is left out: its pattern is none", { repositoryId, error });
@@ -144,25 +140,10 @@ export async function findImmutabilityRule(
   return (tag) => rules.some((rule) => rule(tag));
 }
 
-/** @throws {AppError} `invalid_request` */
-async function compile(pattern: string): Promise<(tag: string) => boolean> {
-  if (pattern === "" || pattern.length > PATTERN_MAX) {
-    throw new AppError("invalid_request", `tagPattern must be a text of 1 to ${PATTERN_MAX} characters`);
-  }
-  // Sites without policies do not carry the engine in their memory.
-  const { RE2JS } = await import("re2js");
-  try {
-    const compiled = RE2JS.compile(pattern);
-    return (tag) => compiled.matcher(tag).find();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : "it cannot be read";
-    throw new AppError("invalid_request", `tagPattern is no regular expression: ${why}`, {}, { cause });
-  }
-}
-
 function refuseTwin(existing: readonly PolicyRow[], policy: ImmutabilityPolicy): void {
-  if (existing.some((row) => serialized(parsed(row.policy)) === serialized(policy))) {
-    throw new AppError("invalid_request", "There is an immutability policy like that already");
+  // Both ways of one pattern would make everything immutable.
+  if (existing.some((row) => readPolicy(row.policy).tagPattern === policy.tagPattern)) {
+    throw new AppError("invalid_request", "A policy with the same tag_pattern already exists");
   }
 }
 
@@ -172,17 +153,8 @@ async function requirePolicy(sql: Sql, owner: PolicyOwner, uuid: string): Promis
   return row;
 }
 
-function serialized({ tagPattern, tagPatternMatches }: ImmutabilityPolicy): string {
-  return JSON.stringify({ tag_pattern: tagPattern, tag_pattern_matches: tagPatternMatches });
-}
-
-function parsed(json: string): ImmutabilityPolicy {
-  const { tag_pattern, tag_pattern_matches } = JSON.parse(json);
-  return { tagPattern: String(tag_pattern), tagPatternMatches: tag_pattern_matches !== false };
-}
-
 function stored({ uuid, policy }: PolicyRow): StoredPolicy {
-  return { uuid, ...parsed(policy) };
+  return { uuid, ...readPolicy(policy) };
 }
 
 async function log(

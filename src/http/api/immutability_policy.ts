@@ -1,14 +1,15 @@
 import * as z from "zod";
+import type { NamedPolicyOwner } from "../../domain/content/immutability_application.ts";
 import {
   changeImmutabilityPolicy,
   createImmutabilityPolicy,
   findImmutabilityPolicy,
   listImmutabilityPolicies,
-  type NamedPolicyOwner,
   removeImmutabilityPolicy,
   requireImmutableTags,
 } from "../../domain/content/immutability_policies.ts";
-import { openOrganization } from "../../domain/organizations/organizations.ts";
+import { isGlobalReadonlySuperuser } from "../../domain/access/access.ts";
+import { openOrganization, openOrganizationForReading } from "../../domain/organizations/organizations.ts";
 import { openRepository } from "../../domain/repositories/repositories.ts";
 import { requirePerson } from "../../domain/access/rights.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
@@ -20,23 +21,31 @@ const policySchema = z.object({
 });
 
 const bodySchema = z.object({
-  tagPattern: z.string().meta({ description: "Regular expression (RE2)." }),
+  tagPattern: z.string().transform((pattern) => pattern.trim()).meta({
+    description:
+      "Regular expression (RE2) that fits the beginning of the tag; the whole of it with $ at the end.",
+  }),
   tagPatternMatches: z.boolean().nullish().transform((matches) => matches ?? true).meta({
     description: "false: the tags that the pattern does not fit.",
   }),
 });
 
-/** Finds whose policies a request is about, once the caller may administer it. */
-type OpenOwner = (request: ApiRequest) => Promise<NamedPolicyOwner>;
+/**
+ * Finds whose policies a request is about, once the caller may administer it.
+ * @param how `read` is also for global read-only superusers
+ */
+type OpenOwner = (request: ApiRequest, how: "read" | "change") => Promise<NamedPolicyOwner>;
 
-const organizationOwner: OpenOwner = async ({ deps, actor, params }) => {
-  const { id, username } = await openOrganization(deps, actor, params.orgname!);
+const organizationOwner: OpenOwner = async ({ deps, actor, params }, how) => {
+  const open = how === "read" ? openOrganizationForReading : openOrganization;
+  const { id, username } = await open(deps, actor, params.orgname!);
   return { namespaceId: id, namespace: username };
 };
 
-const repositoryOwner: OpenOwner = async ({ deps, actor, params }) => {
+const repositoryOwner: OpenOwner = async ({ deps, actor, params }, how) => {
   const path = repositoryPath(params.repository!);
-  const { id, namespaceId, namespace, name } = await openRepository(deps, actor, path, "admin");
+  const need = how === "read" && isGlobalReadonlySuperuser(deps.config, actor) ? "read" : "admin";
+  const { id, namespaceId, namespace, name } = await openRepository(deps, actor, path, need);
   return { namespaceId, repositoryId: id, namespace, repository: name };
 };
 
@@ -59,9 +68,12 @@ function policyRoutes(
 ): Route[] {
   const all = `${prefix}/immutabilitypolicy/`;
   const one = `${all}{policy_uuid}` as const;
-  const owner = async (request: ApiRequest): Promise<NamedPolicyOwner> => {
+  const owner = async (
+    request: ApiRequest,
+    how: "read" | "change" = "change",
+  ): Promise<NamedPolicyOwner> => {
     requireImmutableTags(request.deps);
-    return await openOwner(request);
+    return await openOwner(request, how);
   };
   return [
     defineRoute({
@@ -72,14 +84,16 @@ function policyRoutes(
       scope,
       responses: { 200: z.object({ policies: z.array(policySchema) }) },
       async handle(request) {
-        return reply({ policies: await listImmutabilityPolicies(request.deps, await owner(request)) });
+        return reply({
+          policies: await listImmutabilityPolicies(request.deps, await owner(request, "read")),
+        });
       },
     }),
     defineRoute({
       method: "POST",
       path: all,
       operationId: `create${name}Policy`,
-      summary: "Makes tags immutable when they are pushed from now on.",
+      summary: "Makes tags immutable: those that are there, and those that are pushed from now on.",
       scope,
       body: bodySchema,
       responses: { 201: z.object({ uuid: z.string() }) },
@@ -98,7 +112,7 @@ function policyRoutes(
       responses: { 200: policySchema },
       async handle(request) {
         const { deps, params } = request;
-        return reply(await findImmutabilityPolicy(deps, await owner(request), params.policy_uuid));
+        return reply(await findImmutabilityPolicy(deps, await owner(request, "read"), params.policy_uuid));
       },
     }),
     defineRoute({

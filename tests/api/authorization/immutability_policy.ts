@@ -5,14 +5,16 @@ import { existing, PEOPLE } from "./world.ts";
 
 const POLICY = JSON.stringify({ tag_pattern: "^v", tag_pattern_matches: true });
 
-function policiesOf(prefix: string, who: string, on: TargetKind): Record<string, RouteRule> {
+/** @param readers who may look, besides those who may change */
+function policiesOf(prefix: string, who: string, readers: string, on: TargetKind): Record<string, RouteRule> {
   const rule = { who, on, features: ["FEATURE_IMMUTABLE_TAGS"] };
   const all = `${prefix}/immutabilitypolicy/`;
   const one = `${all}{policy_uuid}`;
+  const reading = { ...rule, who: `${who} ${readers}`.trim(), ok: 200 };
   return {
-    [`GET ${all}`]: { ...rule, ok: 200 },
+    [`GET ${all}`]: reading,
     [`POST ${all}`]: { ...rule, ok: 201, body: { tagPattern: "new" } },
-    [`GET ${one}`]: { ...rule, ok: 200, absent: 404 },
+    [`GET ${one}`]: { ...reading, absent: 404 },
     [`PUT ${one}`]: { ...rule, ok: 204, absent: 404, body: { tagPattern: "new" } },
     [`DELETE ${one}`]: { ...rule, ok: 200, absent: 404 },
   };
@@ -20,9 +22,9 @@ function policiesOf(prefix: string, who: string, on: TargetKind): Record<string,
 
 export const immutabilityPolicies: Resource = {
   routes: {
-    ...policiesOf("/organization/{orgname}", "A SUF", "organization"),
-    ...policiesOf("/repository/{repository}", "R:admin", "repository"),
-    ...policiesOf("/user", "U:adm", "registry"),
+    ...policiesOf("/organization/{orgname}", "A SUF", "GRO", "organization"),
+    ...policiesOf("/repository/{repository}", "R:admin", "GRO", "repository"),
+    ...policiesOf("/user", "U:adm", "", "registry"),
   },
   async prepare(world) {
     const { sql } = world.deps;

@@ -44,6 +44,16 @@ export const immutabilityKinds: Writings = {
     row: byPolicy,
     config,
   },
+  tags_made_immutable_by_policy: {
+    act: ({ alice }) => alice.expect(201, "POST", `${REPOSITORY}/immutabilitypolicy/`, { tagPattern: "v1$" }),
+    row: () => ({
+      account: "acme",
+      repository: "app",
+      performer: "alice",
+      metadata: { ...IN_APP, tag_pattern: "v1$", tag_pattern_matches: true, count: 1 },
+    }),
+    config,
+  },
   tag_made_immutable_by_policy: {
     act: async ({ alice, digests: [digest] }) => {
       await alice.expect(201, "POST", `${REPOSITORY}/immutabilitypolicy/`, { tagPattern: "^new$" });

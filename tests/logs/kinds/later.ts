@@ -3,5 +3,4 @@ import type { LogKind } from "../../../src/domain/logs/log_kinds.ts";
 /** Kinds whose actions are not there yet, and what they come with. Whoever builds one takes its kinds from here. */
 export const LATER: Partial<Record<LogKind, string>> = {
   autoprune_tag_delete: "with auto-pruning",
-  tags_made_immutable_by_policy: "with immutability policies that look back: ours look at new tags only",
 };

@@ -75,6 +75,11 @@ export async function deleteQueueItem(sql: Sql, { id, stateId }: ClaimedItem): P
   return (await sql`delete from queueitem where id = ${id} and state_id = ${stateId}`).count === 1;
 }
 
+/** The work was done without a claim, before anybody's turn came: an item that is being worked on stays. */
+export async function deleteWaitingQueueItem(sql: Sql, id: number): Promise<void> {
+  await sql`delete from queueitem where id = ${id} and available`;
+}
+
 /** Keeps the claim until `untilMs`. @returns false when another had taken it over meanwhile */
 export async function renewQueueItem(
   sql: Sql,
