@@ -27,7 +27,7 @@ import type { ReportProgress } from "./progress.ts";
 import { pauseFor, untilAborted } from "./waiting.ts";
 
 /*
- * One blob, from another registry into storage. As an upload (`domain/content/uploads.ts`: the same order, the same protocol with
+ * One blob, from another registry into storage. As an upload (`domain/content/new_blob.ts`: the same order, the same protocol with
  * garbage collection), but for what a bad link asks for:
  *
  *   row in blobfetch (lease) -> uploads/<uuid> grows -> digest verified -> [claim on the digest: object made -> rows, claim ends] -> the row ends
