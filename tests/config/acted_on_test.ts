@@ -11,6 +11,7 @@ const BARELY = new Set([
   "FEATURE_PROXY_CACHE",
   "FEATURE_TEAM_SYNCING",
   "FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP",
+  "LDAP_BASE_DN",
 ]);
 
 /** The program without its configuration room, where every key is mentioned. */
