@@ -8,6 +8,7 @@ import {
 import { AppError } from "../../lib/errors.ts";
 import type { Deps } from "../deps.ts";
 import type { UploadWorkspace } from "./upload_workspace.ts";
+import { pause } from "../../lib/pause.ts";
 
 /*
  * One writer a session: the row carries a lease (compare-and-set, renewed while bytes flow), and the filesystem driver
@@ -88,7 +89,7 @@ async function claim(
         expected: found.sizeBytes,
       });
     }
-    if (found.busy) await new Promise((resolve) => setTimeout(resolve, CLAIM_WAIT_MS));
+    if (found.busy) await pause(CLAIM_WAIT_MS);
   }
   throw new AppError("upload_invalid", "another request is writing to this upload");
 }
