@@ -4,6 +4,7 @@ import { statusName, SYNC_STATUS } from "../domain/mirroring/model.ts";
 import { type MirrorProgress, shareOf } from "../domain/mirroring/progress.ts";
 import { formatBytes } from "../lib/byte_size.ts";
 import type { Io } from "./io.ts";
+import { pause } from "../lib/pause.ts";
 
 const LOOK_MS = 500;
 /** Where lines are kept, as in a log, one says enough. */
@@ -55,6 +56,6 @@ export async function followRun(
       io.stderr(`${line}\n`);
       nextLineMs = Date.now() + LINE_MS;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await pause(LOOK_MS);
   }
 }

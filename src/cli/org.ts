@@ -4,7 +4,7 @@ import {
   deleteOrganization,
   describeOrganization,
 } from "../domain/organizations/organizations.ts";
-import { renameOrganization } from "../domain/accounts/managed_accounts.ts";
+import { renameOrganization } from "../domain/organizations/managed_organizations.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
 import { fields, table } from "./table.ts";
 import { allAccounts } from "./user.ts";

@@ -1,4 +1,5 @@
 import { formatUrl } from "../lib/address.ts";
+import { pause } from "../lib/pause.ts";
 
 /** A port that all HTTP worker threads of this node share by `SO_REUSEPORT`. */
 export interface ListenerSpec {
@@ -62,7 +63,7 @@ export function refuseIpv4(port: number): { close(): void } {
         (await listener.accept()).close();
       } catch {
         // Out of descriptors: IPv4 waits in the queue until there are some, and is refused then.
-        await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
+        await pause(REOPEN_MS);
       }
     }
   })();

@@ -8,6 +8,7 @@ import {
   type SyncClaim,
   type SyncTable,
 } from "../drivers/database/queries/sync.ts";
+import { pause } from "../lib/pause.ts";
 
 /** A worker that is silent for so long has died: what it held is taken over. */
 export const LEASE_MS = 60_000;
@@ -99,7 +100,7 @@ export class LeasedRuns {
             error,
           });
         }
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await pause(1000);
       }
     }
   }

@@ -27,7 +27,7 @@ export interface CleanedObjects {
 /**
  * Removes objects that have no row in `imagestorage`: what a crash before the commit of a push leaves.
  * One slice a run, chosen by the clock, so that nothing needs to be remembered between runs. Safe on several nodes at
- * once and beside pushes: `domain/content/uploads.ts` has the protocol. Refuses when too many rows are missing, since an empty or
+ * once and beside pushes: `domain/content/new_blob.ts` has the protocol. Refuses when too many rows are missing, since an empty or
  * older database would cost all blobs then; and does nothing under `REGISTRY_STATE: readonly`.
  */
 export async function cleanObjects(

@@ -57,6 +57,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   getUserQuota: "tests/api/manual_examples_test.ts",
   getUserQuotaLimit: "tests/api/manual_examples_test.ts",
   linkExternalUser: "there is no directory of users outside",
+  listAllAppTokens: "tests/superuser/site_test.ts: superusers need full access",
   listOrgMirrorRepositories: "tests/org_mirror/rest_test.ts",
   listUserQuotaLimit: "tests/api/manual_examples_test.ts",
   previewRepoMirror: "tests/mirror/rest_test.ts",

@@ -1,6 +1,6 @@
 import type { Deps } from "../../src/domain/deps.ts";
 import { createUploadWorkspace } from "../../src/domain/content/upload_workspace.ts";
-import type { UploadDeps } from "../../src/domain/content/uploads.ts";
+import type { UploadDeps } from "../../src/domain/content/upload_session.ts";
 import type { Pool } from "../../src/drivers/database/postgres.ts";
 import type { StorageDriver } from "../../src/drivers/storage/driver.ts";
 import { createFilesystemDriver } from "../../src/drivers/storage/filesystem.ts";

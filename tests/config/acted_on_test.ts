@@ -12,6 +12,7 @@ const BARELY = new Set([
   "FEATURE_TEAM_SYNCING",
   "LDAP_BASE_DN",
   "FEATURE_NONSUPERUSER_TEAM_SYNCING_SETUP",
+  "LDAP_BASE_DN",
 ]);
 
 /** The program without its configuration room, where every key is mentioned. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reportRepositories } from "../../src/domain/quota/quotas.ts";
+import { reportRepositories } from "../../src/domain/quota/quota_reports.ts";
 import { backfillSizes } from "../../src/domain/quota/sizes.ts";
 import { invalidateSizes, sizeBackfiller } from "../../src/workers/quota_backfill.ts";
 import type { Deps } from "../../src/domain/deps.ts";

@@ -216,7 +216,8 @@ function hasEverything(config: Config, actor: Actor): boolean {
   return actor.kind === "operator" || config.FEATURE_SUPERUSERS_FULL_ACCESS && isSuperuser(config, actor);
 }
 
-function isNamedSuperuser(config: Config, username: string): boolean {
+/** Whether whoever has that name is in `SUPER_USERS`, whatever they came in with. */
+export function isNamedSuperuser(config: Config, username: string): boolean {
   return config.FEATURE_SUPER_USERS && config.SUPER_USERS.includes(username);
 }
 

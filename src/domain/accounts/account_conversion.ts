@@ -4,10 +4,9 @@ import { selectOrganizationsOf } from "../../drivers/database/queries/user.ts";
 import { AppError } from "../../lib/errors.ts";
 import { findUser } from "./accounts.ts";
 import { logAction } from "../logs/action_log.ts";
-import type { Actor } from "../access/access.ts";
+import { type Actor, isNamedSuperuser } from "../access/access.ts";
 import { byPassword, type CredentialDeps } from "./credentials.ts";
 import type { Deps } from "../deps.ts";
-import { isSuperuserName } from "./managed_accounts.ts";
 import { requirePerson } from "../access/rights.ts";
 
 /**
@@ -25,7 +24,7 @@ export async function convertToOrganization(
   const { sql, config } = deps;
   if (config.AUTHENTICATION_TYPE !== "Database") throw new AppError("feature_disabled", "Not Found");
   const user = await findUser(deps, requirePerson(actor, "user:admin").username);
-  if (isSuperuserName(deps, user.username)) {
+  if (isNamedSuperuser(deps.config, user.username)) {
     throw new AppError("invalid_request", "A superuser's account cannot become an organization");
   }
   const admin = await byPassword(deps, owner.username, owner.password, { plainAllowed: true }).catch(

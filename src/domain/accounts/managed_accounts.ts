@@ -1,17 +1,7 @@
 /** Accounts as superusers and the operator manage them. What people do to their own is in `accounts.ts`. */
 import { randomInt } from "node:crypto";
+import { selectManagedAccounts, updateEmail } from "../../drivers/database/queries/managed_account.ts";
 import {
-  renameRobots,
-  selectFirstAdminTeam,
-  selectLongestRobotSuffix,
-  selectManagedAccounts,
-  turnIntoOrganization,
-  updateEmail,
-  updateUsername,
-} from "../../drivers/database/queries/managed_account.ts";
-import { insertTeam, insertTeamMember, lockOrganization } from "../../drivers/database/queries/team.ts";
-import {
-  selectAccount,
   selectAccountByEmail,
   selectUserById,
   updateAccountEnabled,
@@ -19,18 +9,16 @@ import {
   type UserRow,
 } from "../../drivers/database/queries/user.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type Actor, isSuperuser } from "../access/access.ts";
+import { type Actor, isNamedSuperuser } from "../access/access.ts";
 import { checkEmail, checkPassword, claimAccount, deleteUser, findUser, visibleEmail } from "./accounts.ts";
 import { mailRecovery } from "./account_recovery.ts";
-import { logAction } from "../logs/action_log.ts";
+import { bySuperuser, logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
 import { makeEmailCode } from "./email_codes.ts";
 import { sendConfirmationMail } from "./mails.ts";
 import { checkAccountName } from "../names.ts";
-import { findOrganization } from "../organizations/organizations.ts";
 import { hashPassword } from "./passwords.ts";
-import { isOperator, refusal, requireSuperuser, requireSuperuserOrReader } from "../access/rights.ts";
-import { removeNamespace } from "../organizations/namespace_removal.ts";
+import { isOperator, requireSuperuser, requireSuperuserOrReader } from "../access/rights.ts";
 
 type ManageDeps = Pick<Deps, "sql" | "config" | "changes" | "now">;
 
@@ -106,7 +94,7 @@ export async function createManagedUser(
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "user_create",
       namespaceId: id,
-      metadata: { email: email ?? null, username, ...byWhom(actor) },
+      metadata: { email: email ?? null, username, ...bySuperuser(actor) },
     });
     await confirmation?.store({ ...deps, sql: tx }, { userId: id, purpose: "confirm" });
     return await selectUserById(tx, id);
@@ -158,7 +146,7 @@ export async function changeManagedUser(
       logAction({ ...deps, sql: tx }, actor, {
         kind,
         namespaceId: user.id,
-        metadata: { username, ...more, ...byWhom(actor) },
+        metadata: { username, ...more, ...bySuperuser(actor) },
       });
     if (passwordHash !== undefined) {
       await updatePassword(tx, user.id, passwordHash);
@@ -205,104 +193,13 @@ export async function sendRecoveryTo(
   requireSuperuser(deps.config, actor);
   requireOwnPasswords(deps, actor, "send a recovery e-mail");
   const user = await findUser(deps, username);
-  if (isSuperuserName(deps, username)) {
+  if (isNamedSuperuser(deps.config, username)) {
     throw new AppError("invalid_request", "Cannot send a recovery email for a superuser");
   }
   const email = visibleEmail(user);
   if (email === "") throw new AppError("invalid_request", `${username} has no e-mail address`);
   await mailRecovery(deps, user);
   return email;
-}
-
-/**
- * Gives an organization another name; its robots are renamed with it. Whatever named images by the old one must be told.
- * @param actor a superuser or the operator
- * @throws {AppError} `not_found`, `name_invalid`, `already_exists`
- */
-export async function renameOrganization(
-  deps: ManageDeps,
-  actor: Actor,
-  name: string,
-  newName: string,
-): Promise<UserRow> {
-  requireSuperuser(deps.config, actor);
-  const organization = await findOrganization(deps, name);
-  if (newName === name) return organization;
-  checkAccountName("Organization name", newName);
-  await deps.sql.begin(async (tx) => {
-    await lockOrganization(tx, organization.id);
-    if (await selectAccount(tx, newName) !== undefined) throw nameTaken();
-    if (newName.length + await selectLongestRobotSuffix(tx, name) > 255) {
-      throw new AppError("name_invalid", "With that name the names of its robots would be longer than 255");
-    }
-    await updateUsername(tx, organization.id, newName);
-    await renameRobots(tx, name, newName);
-    await logAction({ ...deps, sql: tx }, actor, {
-      kind: "org_change_name",
-      namespaceId: organization.id,
-      metadata: { old_name: name, new_name: newName, ...byWhom(actor) },
-    });
-  }).catch((error) => {
-    // Taken between the look and the change.
-    throw (error as { code?: unknown })?.code === "23505" ? nameTaken() : error;
-  });
-  deps.changes?.allChanged();
-  return await findOrganization(deps, newName);
-}
-
-/** @param actor a superuser or the operator @throws {AppError} `not_found` */
-export async function deleteManagedOrganization(deps: ManageDeps, actor: Actor, name: string): Promise<void> {
-  requireSuperuser(deps.config, actor);
-  const organization = await findOrganization(deps, name);
-  await removeNamespace(deps, organization, (tx) =>
-    logAction({ ...deps, sql: tx }, actor, {
-      kind: "org_delete",
-      namespaceId: organization.id,
-      metadata: { namespace: name, ...byWhom(actor) },
-    }));
-}
-
-/**
- * Makes a superuser the owner of a namespace: a member of a team of administrators, of an organization; a person's account
- * becomes an organization first, which that person can no longer sign in to.
- * @param actor a superuser
- * @throws {AppError} `not_found`; `invalid_request` for the namespace of a superuser
- */
-export async function takeOwnership(deps: ManageDeps, actor: Actor, namespace: string): Promise<void> {
-  requireSuperuser(deps.config, actor);
-  // The operator at the shell is nobody who could own something.
-  if (actor.kind !== "user") throw refusal(actor);
-  if (isSuperuserName(deps, namespace)) {
-    throw new AppError("invalid_request", "Cannot take ownership of a superuser");
-  }
-  await deps.sql.begin(async (tx) => {
-    const account = await selectAccount(tx, namespace);
-    if (account === undefined || account.robot) throw new AppError("not_found", "Not Found");
-    await lockOrganization(tx, account.id);
-    if (!account.organization) await turnIntoOrganization(tx, account.id);
-    const team = await selectFirstAdminTeam(tx, account.id) ??
-      await insertTeam(tx, { organizationId: account.id, name: "owners", role: "admin", description: "" });
-    if (team === undefined) {
-      throw new AppError("invalid_request", "The team owners is no team of administrators");
-    }
-    await insertTeamMember(tx, team, actor.id);
-    await logAction({ ...deps, sql: tx }, actor, {
-      kind: "take_ownership",
-      namespaceId: actor.id,
-      metadata: {
-        entity_id: account.id,
-        namespace,
-        was_user: !account.organization,
-        superuser: actor.username,
-      },
-    });
-  });
-  deps.changes?.allChanged();
-}
-
-/** Whether somebody of that name would be a superuser. */
-export function isSuperuserName({ config }: Pick<Deps, "config">, username: string): boolean {
-  return isSuperuser(config, { kind: "user", id: 0, uuid: "", username, scopes: "all", via: "session" });
 }
 
 /** Superusers do not touch each other's accounts; the operator may. */
@@ -312,7 +209,7 @@ function refuseSuperuser(
   username: string,
   verb: "update" | "delete",
 ): void {
-  if (!isOperator(actor) && isSuperuserName(deps, username)) {
+  if (!isOperator(actor) && isNamedSuperuser(deps.config, username)) {
     throw new AppError("invalid_request", `Cannot ${verb} a superuser`);
   }
 }
@@ -322,12 +219,4 @@ function requireOwnPasswords({ config }: Pick<Deps, "config">, actor: Actor, wha
   const { AUTHENTICATION_TYPE: type } = config;
   if (type === "Database" || type === "AppToken" && isOperator(actor)) return;
   throw new AppError("invalid_request", `Cannot ${what} in a non-database auth system`);
-}
-
-function byWhom(actor: Actor): { superuser?: string } {
-  return actor.kind === "user" ? { superuser: actor.username } : {};
-}
-
-function nameTaken(): AppError {
-  return new AppError("already_exists", "A user or organization with this name already exists");
 }

@@ -7,6 +7,7 @@ import {
 import { AppError } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
+import { pause } from "../../lib/pause.ts";
 
 /*
  * Who may touch the object `sha256/<2>/<hex>` of a digest: pushes that put it there, garbage collection and clean-ups that take
@@ -49,7 +50,7 @@ export async function withDigestClaim<T>(
     if (performance.now() > giveUpMs) {
       throw new AppError("storage_unavailable", "another request is storing the same content; retry later");
     }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(pauseMs);
     pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
   }
   let renewedMs = performance.now();

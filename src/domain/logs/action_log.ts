@@ -84,6 +84,11 @@ export async function logRepositoryAction(
   });
 }
 
+/** The superuser who did it in place of the namespace's own people; the operator leaves no name. */
+export function bySuperuser(actor: Actor): { superuser?: string } {
+  return actor.kind === "user" ? { superuser: actor.username } : {};
+}
+
 /** `{username}` of who acts; nothing for strangers, the operator and workers. */
 export function usernameOf(actor: Actor): { username?: string } {
   return actor.kind === "user" || actor.kind === "robot" ? { username: actor.username } : {};

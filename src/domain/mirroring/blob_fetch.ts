@@ -24,10 +24,11 @@ import { BufferedWriter } from "../content/upload_body.ts";
 import type { BufferPool } from "../content/upload_workspace.ts";
 import type { RunLimits } from "./limits.ts";
 import type { ReportProgress } from "./progress.ts";
-import { pauseFor, untilAborted } from "./waiting.ts";
+import { untilAborted } from "./waiting.ts";
+import { pause } from "../../lib/pause.ts";
 
 /*
- * One blob, from another registry into storage. As an upload (`domain/content/uploads.ts`: the same order, the same protocol with
+ * One blob, from another registry into storage. As an upload (`domain/content/new_blob.ts`: the same order, the same protocol with
  * garbage collection), but for what a bad link asks for:
  *
  *   row in blobfetch (lease) -> uploads/<uuid> grows -> digest verified -> [claim on the digest: object made -> rows, claim ends] -> the row ends
@@ -101,7 +102,7 @@ export async function fetchBlob(deps: FetchDeps, blob: WantedBlob, context: Fetc
       others.delete(blob.digest);
     }
     // Another node has it.
-    await pauseFor(BUSY_WAIT_MS, context.signal);
+    await pause(BUSY_WAIT_MS, context.signal);
     if (await link(deps, blob, context)) return;
   }
 }
@@ -279,7 +280,7 @@ class FetchSession {
         if (fruitless >= FRUITLESS_MAX) throw error;
         report({ kind: "error", message: error.message });
         const pauseMs = error.retryAfterMs ?? Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** fruitless);
-        await pauseFor(pauseMs, signal);
+        await pause(pauseMs, signal);
       }
     }
   }

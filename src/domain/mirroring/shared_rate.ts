@@ -1,5 +1,5 @@
 import { Rotation } from "./rotation.ts";
-import { pauseFor } from "./waiting.ts";
+import { pause } from "../../lib/pause.ts";
 
 /** What rates are measured by. */
 export interface Clock {
@@ -8,7 +8,7 @@ export interface Clock {
   pause(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-export const REAL_CLOCK: Clock = { monotonicMs: () => performance.now(), pause: pauseFor };
+export const REAL_CLOCK: Clock = { monotonicMs: () => performance.now(), pause };
 
 /** The longest wait before the rate is asked for again: so soon does a change act. */
 const SLICE_MS = 1_000;

@@ -1,21 +1,5 @@
 import { Rotation } from "./rotation.ts";
 
-/** Waits. @throws the signal's reason as soon as it is aborted */
-export async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-}
-
 /** What `promise` gives, unless the signal comes first. @throws the signal's reason then */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();

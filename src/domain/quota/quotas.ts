@@ -1,7 +1,4 @@
-/**
- * Limits of what a namespace may hold, and reports of what it holds. The sizes are those of `quotanamespacesize` and
- * `quotarepositorysize`: whoever counts keeps them, nothing is counted when it is asked for.
- */
+/** Limits of what a namespace may hold. */
 import {
   deleteQuota,
   deleteQuotaLimit,
@@ -11,86 +8,24 @@ import {
   type QuotaLimitRow,
   type QuotaLimitType,
   type QuotaRow,
-  selectNamespaceSizes,
   selectQuotas,
-  selectRepositorySizes,
-  type StoredSizeRow,
   updateQuota,
   updateQuotaLimit,
 } from "../../drivers/database/queries/quota.ts";
-import { isOrganizationMember } from "../../drivers/database/queries/team.ts";
-import { selectNamespace, type UserRow } from "../../drivers/database/queries/user.ts";
+import type { UserRow } from "../../drivers/database/queries/user.ts";
 import type { Sql } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type Actor, isGlobalReadonlySuperuser, isSuperuser } from "../access/access.ts";
+import type { Actor } from "../access/access.ts";
 import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
 import type { LogKind } from "../logs/log_kinds.ts";
-import {
-  hasScope,
-  isOperator,
-  refusal,
-  requirePerson,
-  requireSuperuser,
-  requireSuperuserOrReader,
-} from "../access/rights.ts";
 
 export type { QuotaLimitRow, QuotaLimitType, QuotaRow };
 
-type QuotaDeps = Pick<Deps, "sql" | "config">;
-type ChangeDeps = QuotaDeps & Pick<Deps, "now">;
+type ChangeDeps = Pick<Deps, "sql" | "config" | "now">;
 
 /** No database of ours counts further. */
 const MOST_BYTES = Number.MAX_SAFE_INTEGER;
-
-/** @throws {AppError} `feature_disabled` while quotas are not managed here */
-export function requireQuotas({ config }: Pick<Deps, "config">): void {
-  if (config.FEATURE_QUOTA_MANAGEMENT && config.FEATURE_EDIT_QUOTA && config.FEATURE_SUPER_USERS) return;
-  throw new AppError("feature_disabled", "Not Found");
-}
-
-/** The organization, for its members, superusers and global read-only superusers. @throws {AppError} */
-export async function openForQuota(deps: QuotaDeps, actor: Actor, name: string): Promise<UserRow> {
-  const account = await selectNamespace(deps.sql, name);
-  const organization = account?.organization ? account : undefined;
-  const seesAll = isOperator(actor) || isSuperuser(deps.config, actor) ||
-    isGlobalReadonlySuperuser(deps.config, actor) && hasScope(actor, "super:user");
-  const isMember = organization !== undefined && actor.kind === "user" && hasScope(actor, "org:admin") &&
-    await isOrganizationMember(deps.sql, organization.id, actor.id);
-  if (!seesAll && !isMember) throw refusal(actor);
-  if (organization === undefined) throw new AppError("not_found", "Organization not found");
-  return organization;
-}
-
-/** The caller's own account. @throws {AppError} `unauthenticated`, `insufficient_scope` */
-export async function openOwnForQuota(deps: QuotaDeps, actor: Actor): Promise<UserRow> {
-  const account = await selectNamespace(deps.sql, requirePerson(actor, "user:admin").username);
-  if (account === undefined) throw refusal(actor);
-  return account;
-}
-
-/** Any namespace, for superusers and global read-only superusers. @throws {AppError} `not_found` */
-export async function openAnyForQuota(deps: QuotaDeps, actor: Actor, name: string): Promise<UserRow> {
-  requireSuperuserOrReader(deps.config, actor);
-  const account = await selectNamespace(deps.sql, name);
-  if (account === undefined) throw new AppError("not_found", "Not Found");
-  return account;
-}
-
-/** A namespace whose quota is to be changed. @param actor a superuser @throws {AppError} `not_found` */
-export async function openToLimit(
-  deps: QuotaDeps,
-  actor: Actor,
-  name: string,
-  kind?: "organization",
-): Promise<UserRow> {
-  requireSuperuser(deps.config, actor);
-  const account = await selectNamespace(deps.sql, name);
-  if (account === undefined || kind === "organization" && !account.organization) {
-    throw new AppError("not_found", "Not Found");
-  }
-  return account;
-}
 
 /** @param namespace opened by the caller */
 export async function findQuota(
@@ -221,71 +156,6 @@ export async function removeQuotaLimit(
     const told = { type: limit.type, threshold_percent: limit.percent };
     await log({ ...deps, sql: tx }, actor, namespace, "org_delete_quota_limit", told);
   });
-}
-
-/** What a namespace or repository holds, and what it may hold. */
-export interface QuotaReport {
-  readonly sizeBytes: number;
-  /** The namespace's quota, else `DEFAULT_SYSTEM_REJECT_QUOTA_BYTES`; null: none. */
-  readonly configuredBytes: number | null;
-  /** How far counting what was there before counting has come. */
-  readonly backfill: "" | "waiting" | "running" | "complete";
-}
-
-/** Quotas and sizes of some namespaces in two statements, by id; nothing without `FEATURE_QUOTA_MANAGEMENT`. */
-export async function reportNamespaces(
-  deps: QuotaDeps,
-  namespaceIds: readonly number[],
-): Promise<ReadonlyMap<number, { quota: QuotaRow | undefined; report: QuotaReport }> | undefined> {
-  const { sql, config } = deps;
-  if (!config.FEATURE_QUOTA_MANAGEMENT) return undefined;
-  const [quotas, sizes] = await Promise.all([
-    selectQuotas(sql, namespaceIds),
-    selectNamespaceSizes(sql, namespaceIds),
-  ]);
-  const quotaOf = new Map(quotas.map((quota) => [quota.namespaceId, quota]));
-  const sizeOf = new Map(sizes.map((size) => [size.id, size]));
-  return new Map(namespaceIds.map((id) => {
-    const quota = quotaOf.get(id);
-    return [id, { quota, report: report(deps, quota, sizeOf.get(id)) }];
-  }));
-}
-
-/** What some repositories hold, by id; nothing without `FEATURE_QUOTA_MANAGEMENT`. */
-export async function reportRepositories(
-  deps: QuotaDeps,
-  repositories: readonly { id: number; namespaceId: number }[],
-): Promise<ReadonlyMap<number, QuotaReport> | undefined> {
-  const { sql, config } = deps;
-  if (!config.FEATURE_QUOTA_MANAGEMENT) return undefined;
-  const [quotas, sizes] = await Promise.all([
-    selectQuotas(sql, [...new Set(repositories.map(({ namespaceId }) => namespaceId))]),
-    selectRepositorySizes(sql, repositories.map(({ id }) => id)),
-  ]);
-  const quotaOf = new Map(quotas.map((quota) => [quota.namespaceId, quota]));
-  const sizeOf = new Map(sizes.map((size) => [size.id, size]));
-  return new Map(
-    repositories.map(({ id, namespaceId }) => [id, report(deps, quotaOf.get(namespaceId), sizeOf.get(id))]),
-  );
-}
-
-function report(
-  { config }: Pick<Deps, "config">,
-  quota: QuotaRow | undefined,
-  size: StoredSizeRow | undefined,
-): QuotaReport {
-  const started = size?.countingSinceMs != null;
-  return {
-    sizeBytes: size?.sizeBytes ?? 0,
-    configuredBytes: quota?.limitBytes ?? (config.DEFAULT_SYSTEM_REJECT_QUOTA_BYTES || null),
-    backfill: size === undefined || !started && !size.counted
-      ? "waiting"
-      : !started
-      ? ""
-      : size.counted
-      ? "complete"
-      : "running",
-  };
 }
 
 function checkBytes(limitBytes: number): void {

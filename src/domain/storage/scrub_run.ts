@@ -1,6 +1,7 @@
 import { claimCopyToCheck, endCheck } from "../../drivers/database/queries/scrub.ts";
 import { allLocations } from "./locations.ts";
 import { checkCopy, type ScrubDeps, type Verdict } from "./scrub.ts";
+import { pause } from "../../lib/pause.ts";
 
 /** Longer than the largest blob takes at the slowest rate. */
 const LEASE_SECONDS = 6 * 3600;
@@ -80,6 +81,6 @@ function pacer(bytesPerSecond: number, signal: AbortSignal): (sizeBytes: number)
     signal.throwIfAborted();
     freeMs = Math.max(freeMs, performance.now() - 100) + sizeBytes / bytesPerSecond * 1000;
     const waitMs = freeMs - performance.now();
-    if (waitMs > 20) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (waitMs > 20) await pause(waitMs);
   };
 }

@@ -3,6 +3,7 @@ import { stopOrphan } from "./orphan.ts";
 import { type DatabaseTarget, EMBEDDED_DATABASE, EMBEDDED_USER, openPool } from "./postgres.ts";
 import { socketDirOf } from "./socket_dir.ts";
 import { asServiceUser, type ServiceUser, serviceUser } from "./service_user.ts";
+import { pause } from "../../lib/pause.ts";
 
 /**
  * The PostgreSQL that Quaylet brings and looks after. Below the data folder:
@@ -111,7 +112,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
       restarts = performance.now() - startedAt > 60_000 ? 1 : restarts + 1;
       if (restarts > MOST_RESTARTS) return options.failed(`PostgreSQL died ${restarts} times in a row`);
       log.error("PostgreSQL died; starting it again", { code, signal, restarts });
-      await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** (restarts - 1), 5_000)));
+      await pause(Math.min(100 * 2 ** (restarts - 1), 5_000));
       if (stopping) return;
       await stopOrphan(cluster, log);
       // That may have taken seconds: nothing is started behind the back of `stop`.
@@ -234,7 +235,7 @@ async function answers(target: DatabaseTarget, givenUp: () => boolean): Promise<
         if (givenUp() || performance.now() > deadline) {
           throw new Error(`PostgreSQL does not come up; its messages are in the log`, { cause: error });
         }
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await pause(20);
       }
     }
   } finally {

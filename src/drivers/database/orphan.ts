@@ -1,4 +1,5 @@
 import type { Logger } from "../../lib/logger.ts";
+import { pause } from "../../lib/pause.ts";
 
 /**
  * Ends every process that still works on `cluster` although its postmaster, or the Quaylet that started it, is gone, and
@@ -34,7 +35,7 @@ async function endAll(folder: string, name: Deno.Signal, withinMs: number): Prom
       if (!told.has(pid)) signal(pid, name);
       told.add(pid);
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
 }
 

@@ -1,5 +1,6 @@
 import { UpstreamError } from "./driver.ts";
 import type { UpstreamSite } from "./transport.ts";
+import { pause } from "../../lib/pause.ts";
 
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 500;
@@ -28,20 +29,4 @@ export async function retried<T>(
 /** Many mirrors that lost the same link do not come back in one moment. */
 export function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2);
-}
-
-/** @throws the signal's reason as soon as it is aborted */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -34,6 +34,7 @@ import { prototypeRoutes } from "./prototype.ts";
 import { proxyCacheRoutes } from "./proxy_cache.ts";
 import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
+import { userQuotaRoutes } from "./user_quota.ts";
 import { repositoryRoutes } from "./repository.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
@@ -94,6 +95,7 @@ export const API_ROUTES: readonly Route[] = [
   ...messageRoutes,
   ...pullStatisticsRoutes,
   ...quotaRoutes,
+  ...userQuotaRoutes,
   ...repositoryTokenRoutes,
   ...autoprunePolicyRoutes,
   ...logRoutes,

@@ -5,15 +5,16 @@ import {
   findQuota,
   getQuota,
   limitOf,
-  openAnyForQuota,
-  openForQuota,
-  openOwnForQuota,
-  openToLimit,
   putQuotaLimit,
   removeQuota,
   removeQuotaLimit,
-  requireQuotas,
 } from "../../domain/quota/quotas.ts";
+import {
+  openAnyForQuota,
+  openForQuota,
+  openToLimit,
+  requireQuotas,
+} from "../../domain/quota/quota_access.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseBytes } from "../../lib/byte_size.ts";
 import { optionalText } from "./fields.ts";
@@ -191,60 +192,6 @@ const organizationQuotaRoutes: readonly Route[] = [
   }),
 ];
 
-const ownQuotaRoutes: readonly Route[] = [
-  defineRoute({
-    method: "GET",
-    path: "/user/quota",
-    operationId: "listUserQuota",
-    summary: "How much the own namespace may hold.",
-    scope: "user:admin",
-    responses: { 200: z.array(quotaSchema) },
-    async handle({ deps, actor }) {
-      requireQuotas(deps);
-      return reply(quotaList(deps, await findQuota(deps, await openOwnForQuota(deps, actor))));
-    },
-  }),
-  defineRoute({
-    method: "GET",
-    path: "/user/quota/{quota_id}",
-    operationId: "getUserQuota",
-    summary: "The own namespace's quota.",
-    scope: "user:admin",
-    responses: { 200: quotaSchema },
-    async handle({ deps, actor, params }) {
-      requireQuotas(deps);
-      const own = await openOwnForQuota(deps, actor);
-      return reply(quotaView(deps, await getQuota(deps, own, params.quota_id)));
-    },
-  }),
-  defineRoute({
-    method: "GET",
-    path: "/user/quota/{quota_id}/limit",
-    operationId: "listUserQuotaLimit",
-    summary: "At which shares of it is warned, and at which refused.",
-    scope: "user:admin",
-    responses: { 200: z.array(quotaLimitSchema) },
-    async handle({ deps, actor, params }) {
-      requireQuotas(deps);
-      const own = await openOwnForQuota(deps, actor);
-      return reply((await getQuota(deps, own, params.quota_id)).limits.map(quotaLimitView));
-    },
-  }),
-  defineRoute({
-    method: "GET",
-    path: "/user/quota/{quota_id}/limit/{limit_id}",
-    operationId: "getUserQuotaLimit",
-    summary: "Such a share.",
-    scope: "user:admin",
-    responses: { 200: quotaLimitSchema },
-    async handle({ deps, actor, params }) {
-      requireQuotas(deps);
-      const own = await openOwnForQuota(deps, actor);
-      return reply(quotaLimitView(limitOf(await getQuota(deps, own, params.quota_id), params.limit_id)));
-    },
-  }),
-];
-
 /** The same under two addresses: of people and of organizations. */
 function superuserQuotaRoutes(
   part: "users" | "organization",
@@ -314,7 +261,6 @@ function superuserQuotaRoutes(
 
 export const quotaRoutes: readonly Route[] = [
   ...organizationQuotaRoutes,
-  ...ownQuotaRoutes,
   ...superuserQuotaRoutes("users", "User"),
   ...superuserQuotaRoutes("organization", "Organization"),
 ];

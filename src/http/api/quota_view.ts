@@ -1,12 +1,8 @@
 /** Quotas and what is held, as every answer that tells of them does. */
 import * as z from "zod";
 import type { Deps } from "../../domain/deps.ts";
-import {
-  type QuotaLimitRow,
-  type QuotaReport,
-  type QuotaRow,
-  reportNamespaces,
-} from "../../domain/quota/quotas.ts";
+import { type QuotaReport, reportNamespaces } from "../../domain/quota/quota_reports.ts";
+import type { QuotaLimitRow, QuotaRow } from "../../domain/quota/quotas.ts";
 import { formatBytes } from "../../lib/byte_size.ts";
 
 export const quotaLimitSchema = z.object({

@@ -16,7 +16,7 @@ import {
   setVisibility,
 } from "../../domain/repositories/repositories.ts";
 import { listActionCounts } from "../../domain/repositories/popularity.ts";
-import { type QuotaReport, reportRepositories } from "../../domain/quota/quotas.ts";
+import { type QuotaReport, reportRepositories } from "../../domain/quota/quota_reports.ts";
 import { listTagHistory } from "../../domain/content/tags.ts";
 import { listStarred, type RepositoryExtras, repositoryExtras } from "../../domain/repositories/stars.ts";
 import { AppError } from "../../lib/errors.ts";

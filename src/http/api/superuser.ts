@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { isSuperuserName } from "../../domain/accounts/managed_accounts.ts";
+import { isNamedSuperuser } from "../../domain/access/access.ts";
 import { AppError } from "../../lib/errors.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { quotaFields } from "./quota_view.ts";
@@ -41,7 +41,7 @@ export function managedUserView(
     email,
     verified: user.verified,
     avatar: avatar("user", user.username, email),
-    super_user: isSuperuserName(deps, user.username),
+    super_user: isNamedSuperuser(deps.config, user.username),
     enabled: user.enabled,
   };
 }

@@ -1,11 +1,11 @@
 import * as z from "zod";
 import { visibleEmail } from "../../domain/accounts/accounts.ts";
+import { listManagedAccounts } from "../../domain/accounts/managed_accounts.ts";
 import {
   deleteManagedOrganization,
-  listManagedAccounts,
   renameOrganization,
   takeOwnership,
-} from "../../domain/accounts/managed_accounts.ts";
+} from "../../domain/organizations/managed_organizations.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { integerParam, optionalText } from "./fields.ts";
 import { pageStart, pageToken } from "./page_token.ts";

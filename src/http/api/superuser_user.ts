@@ -1,10 +1,10 @@
 import * as z from "zod";
+import { isNamedSuperuser } from "../../domain/access/access.ts";
 import {
   changeManagedUser,
   createManagedUser,
   deleteManagedUser,
   findManagedUser,
-  isSuperuserName,
   listManagedAccounts,
   sendRecoveryTo,
 } from "../../domain/accounts/managed_accounts.ts";
@@ -112,7 +112,7 @@ export const superuserUserRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       requireSuperuserFeature(deps);
       const { password, email, enabled, superuser } = body;
-      if (typeof superuser === "boolean" && superuser !== isSuperuserName(deps, params.username)) {
+      if (typeof superuser === "boolean" && superuser !== isNamedSuperuser(deps.config, params.username)) {
         // Who may not change the user learns just that.
         await changeManagedUser(deps, actor, params.username, {});
         throw new AppError(

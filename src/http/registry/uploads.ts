@@ -8,10 +8,10 @@ import {
   pushBlob,
   startUpload,
   type UploadChunk,
-  type UploadDeps,
   type UploadStatus,
   uploadStatus,
 } from "../../domain/content/uploads.ts";
+import type { UploadDeps } from "../../domain/content/upload_session.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Digest, type DigestAlgorithm, isDigest, parseDigest } from "../../oci/digest.ts";
 import { parseContentRange } from "../../oci/range.ts";

@@ -6,6 +6,7 @@ import type { S3Settings } from "./settings.ts";
 import { EMPTY_HASH, encodePart, Signer } from "./signing.ts";
 import { headerOf, readText, type Transport, type WireAnswer, type WireRequest } from "../transport.ts";
 import { textIn } from "./xml.ts";
+import { pause } from "../../../lib/pause.ts";
 
 export interface S3Request {
   readonly method: WireRequest["method"];
@@ -89,7 +90,7 @@ export class S3Client {
         if (!isPassing(error) || attempt >= (silent ? Math.min(tries, SILENT_TRIES) : tries)) {
           throw asStorageError(error);
         }
-        await pause(attempt, request.signal);
+        await pause(pauseMs(attempt), request.signal);
       }
     }
   }
@@ -104,7 +105,7 @@ export class S3Client {
         if (attempt >= TRIES) {
           throw asStorageError(new Error(connectionWords(this.host, error), { cause: error }));
         }
-        await pause(attempt, request.signal);
+        await pause(pauseMs(attempt), request.signal);
       }
     }
   }
@@ -187,11 +188,8 @@ function isPassing(error: unknown): boolean {
     (error.status >= 500 && error.status !== 501 && error.status !== 507);
 }
 
-async function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+/** Half of it, and by chance up to all of it: callers that failed together do not come back in one moment. */
+function pauseMs(attempt: number): number {
   const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, longest / 2 + Math.random() * longest / 2);
-  signal?.addEventListener("abort", () => resolve(), { once: true });
-  await promise.finally(() => clearTimeout(timer));
-  signal?.throwIfAborted();
+  return longest / 2 + Math.random() * longest / 2;
 }
