@@ -1,4 +1,5 @@
 /** Getting into an account whose password is lost, with a mail to its address. */
+import { selectOrganizationsByContact } from "../../drivers/database/queries/contact_email.ts";
 import { selectOrganizationAdmins } from "../../drivers/database/queries/team.ts";
 import {
   selectAccountByEmail,
@@ -18,6 +19,9 @@ import { hashPassword } from "./passwords.ts";
 
 /** One mail a minute: nobody's mailbox is filled from here. */
 const RESEND_MS = 60_000;
+
+/** Organizations whose administrators one mail each names, where they share an address. */
+const CONTACTS_MAX = 10;
 
 export type RecoveryAnswer =
   | { readonly status: "sent" }
@@ -46,6 +50,16 @@ export async function startRecovery(
     return {
       answer: { status: "org", orgemail: email, orgname: redactName(account.username) },
       done: mailAdministrators(deps, account).catch(failed),
+    };
+  }
+  const reached = account === undefined && email.includes("@")
+    ? await selectOrganizationsByContact(deps.sql, email, CONTACTS_MAX)
+    : [];
+  if (reached[0] !== undefined) {
+    const mailed = reached.map((organization) => mailAdministrators(deps, organization).catch(failed));
+    return {
+      answer: { status: "org", orgemail: email, orgname: redactName(reached[0].username) },
+      done: Promise.all(mailed).then(() => undefined),
     };
   }
   const done = account === undefined || account.robot || !account.enabled

@@ -1,4 +1,9 @@
 import {
+  deleteContactEmail,
+  selectContactEmail,
+  upsertContactEmail,
+} from "../../drivers/database/queries/contact_email.ts";
+import {
   insertTeam,
   insertTeamMember,
   isOrganizationMember,
@@ -41,13 +46,20 @@ const OWNERS = "owners";
 export async function createOrganization(
   deps: Pick<Deps, "sql" | "config" | "now">,
   actor: Actor,
-  wanted: { name: string; email?: string | undefined; owner?: string | undefined },
+  wanted: {
+    name: string;
+    email?: string | undefined;
+    /** Whom to write to, where that is nobody's own address; several organizations may share it. */
+    contactEmail?: string | undefined;
+    owner?: string | undefined;
+  },
   confirm?: () => Promise<void>,
 ): Promise<UserRow> {
   const ownerId = await ownerOfNew(deps, actor, wanted.owner);
   checkAccountName("Organization name", wanted.name);
+  checkOptionalEmail(wanted.contactEmail);
   // The operator has no mail client at hand: the address can follow.
-  if (!isOperator(actor) || wanted.email !== undefined) checkEmail(deps, wanted.email);
+  if (wanted.email || !(isOperator(actor) || wanted.contactEmail)) checkEmail(deps, wanted.email);
   if (await selectAccount(deps.sql, wanted.name) !== undefined) {
     throw new AppError("already_exists", "A user or organization with this name already exists");
   }
@@ -62,10 +74,11 @@ export async function createOrganization(
     const teamId = await insertTeam(tx, { organizationId: id, name: OWNERS, role: "admin", description: "" });
     if (teamId === undefined) throw new Error("a new organization had a team already");
     if (ownerId !== undefined) await insertTeamMember(tx, teamId, ownerId);
+    if (wanted.contactEmail) await upsertContactEmail(tx, id, wanted.contactEmail);
     await logAction({ ...deps, sql: tx }, actor, {
       kind: "org_create",
       namespaceId: id,
-      metadata: { email: wanted.email ?? null, namespace: wanted.name },
+      metadata: { email: wanted.email ?? wanted.contactEmail ?? null, namespace: wanted.name },
     });
     const created = await selectUserById(tx, id);
     if (created === undefined) throw new Error("a new organization was not there");
@@ -144,6 +157,8 @@ export async function deleteOrganization(
 /** What its administrators may change of an organization; what is absent stays as it is. */
 export interface OrganizationChange {
   readonly email?: string | undefined;
+  /** `""` takes it away. */
+  readonly contactEmail?: string | undefined;
   readonly invoiceEmail?: boolean | undefined;
   /** `""` takes it away. */
   readonly invoiceEmailAddress?: string | undefined;
@@ -162,11 +177,16 @@ export async function changeOrganization(
   change: OrganizationChange,
 ): Promise<void> {
   const organization = await openOrganization(deps, actor, name);
-  const { email, invoiceEmail, invoiceEmailAddress } = change;
+  const { email, contactEmail, invoiceEmail, invoiceEmailAddress } = change;
   const tagExpirationS = checkTagExpiration(deps.config, change.tagExpirationS);
   const oldEmail = visibleEmail(organization);
-  const newEmail = email === undefined || email === oldEmail ? undefined : email;
+  const oldContact = await selectContactEmail(deps.sql, organization.id) ?? "";
+  // Forms send back what they were shown.
+  const newEmail = email === undefined || email === (oldEmail || oldContact) ? undefined : email;
   if (newEmail !== undefined) checkEmail(deps, newEmail);
+  const isNewContact = contactEmail !== oldContact && contactEmail !== (oldContact || oldEmail);
+  const newContact = isNewContact ? contactEmail : undefined;
+  checkOptionalEmail(newContact);
   checkOptionalEmail(invoiceEmailAddress);
   const changes = changedSettings(organization, { invoiceEmail, invoiceEmailAddress, tagExpirationS });
   await deps.sql.begin(async (tx) => {
@@ -181,6 +201,12 @@ export async function changeOrganization(
       await claimEmail(tx, organization, newEmail);
       await log("org_change_email", { email: newEmail, old_email: oldEmail });
     }
+    if (newContact !== undefined) {
+      await (newContact === ""
+        ? deleteContactEmail(tx, organization.id)
+        : upsertContactEmail(tx, organization.id, newContact));
+      await log("org_change_email", { email: newContact, old_email: oldContact });
+    }
     if (changes.invoiceEmail !== undefined) {
       await log("org_change_invoicing", { invoice_email: invoiceEmail });
     }
@@ -193,12 +219,22 @@ export async function changeOrganization(
   });
 }
 
+export interface OrganizationDescription {
+  readonly organization: UserRow;
+  readonly isAdmin: boolean;
+  readonly isMember: boolean;
+  /** For those who may see them. */
+  readonly teams: TeamListing[] | undefined;
+  /** For administrators; `""`: none. */
+  readonly contactEmail: string | undefined;
+}
+
 /** What `actor` may see of an organization: everybody its name, members the teams, administrators the settings. */
 export async function describeOrganization(
   deps: Pick<Deps, "sql" | "config">,
   actor: Actor,
   name: string,
-): Promise<{ organization: UserRow; isAdmin: boolean; isMember: boolean; teams: TeamListing[] | undefined }> {
+): Promise<OrganizationDescription> {
   const organization = await findOrganization(deps, name);
   const userId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
   const isAdmin = await canAdministerNamespace(deps, actor, organization);
@@ -206,7 +242,8 @@ export async function describeOrganization(
     await isOrganizationMember(deps.sql, organization.id, userId);
   const seesTeams = isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor);
   const teams = seesTeams ? await selectTeams(deps.sql, organization.id, userId) : undefined;
-  return { organization, isAdmin, isMember, teams };
+  const contactEmail = isAdmin ? await selectContactEmail(deps.sql, organization.id) ?? "" : undefined;
+  return { organization, isAdmin, isMember, teams, contactEmail };
 }
 
 /** The organizations in whose teams the person is. */

@@ -33,12 +33,16 @@ const organizationSchema = z.object({
   is_member: z.boolean(),
   teams: z.record(z.string(), teamSchema).optional(),
   ordered_teams: z.array(z.string()).optional(),
+  contact_email: z.string().optional(),
   invoice_email: z.boolean().optional(),
   invoice_email_address: z.string().nullable().optional(),
   tag_expiration_s: z.int().optional(),
   is_free_account: z.boolean().optional(),
   ...quotaFields,
 });
+
+/** `null` empties it, as an empty text does. */
+const emptiableText = z.string().max(255).nullish().transform((text) => text === null ? "" : text);
 
 export const organizationRoutes: readonly Route[] = [
   defineRoute({
@@ -47,11 +51,19 @@ export const organizationRoutes: readonly Route[] = [
     operationId: "createOrganization",
     summary: "Creates an organization; its creator joins the team owners.",
     scope: "user:admin",
-    body: z.object({ name: z.string(), email: optionalText, recaptcha_response: captchaField }),
+    body: z.object({
+      name: z.string(),
+      email: optionalText,
+      contact_email: optionalText.meta({
+        description: "Whom to write to; several organizations may share it.",
+      }),
+      recaptcha_response: captchaField,
+    }),
     responses: { 201: z.literal("Created") },
     async handle({ deps, actor, body }) {
-      const { name, email, recaptcha_response: captcha } = body;
-      await createOrganization(deps, actor, { name, email }, () => requireHuman(deps, actor, captcha));
+      const { name, email, contact_email: contactEmail, recaptcha_response: captcha } = body;
+      const confirm = () => requireHuman(deps, actor, captcha);
+      await createOrganization(deps, actor, { name, email, contactEmail }, confirm);
       return reply("Created", 201);
     },
   }),
@@ -73,8 +85,9 @@ export const organizationRoutes: readonly Route[] = [
     scope: "org:admin",
     body: z.object({
       email: z.string().optional(),
+      contact_email: emptiableText,
       invoice_email: z.boolean().optional(),
-      invoice_email_address: z.string().max(255).nullish().transform((text) => text === null ? "" : text),
+      invoice_email_address: emptiableText,
       tag_expiration_s: z.int().min(0).optional().meta({
         description: "One of TAG_EXPIRATION_OPTIONS, seconds.",
       }),
@@ -83,6 +96,7 @@ export const organizationRoutes: readonly Route[] = [
     async handle({ deps, actor, params, body }) {
       await changeOrganization(deps, actor, params.orgname, {
         email: body.email,
+        contactEmail: body.contact_email,
         invoiceEmail: body.invoice_email,
         invoiceEmailAddress: body.invoice_email_address,
         tagExpirationS: body.tag_expiration_s,
@@ -110,15 +124,16 @@ async function organizationView(
   actor: Actor,
   name: string,
 ): Promise<z.infer<typeof organizationSchema>> {
-  const { organization, isAdmin, isMember, teams } = await describeOrganization(
+  const { organization, isAdmin, isMember, teams, contactEmail } = await describeOrganization(
     deps,
     actor,
     name,
   );
+  const email = visibleEmail(organization);
   const view: z.infer<typeof organizationSchema> = {
     name: organization.username,
-    email: isAdmin ? visibleEmail(organization) : "",
-    avatar: avatar("org", organization.username, visibleEmail(organization)),
+    email: isAdmin ? email || (contactEmail ?? "") : "",
+    avatar: avatar("org", organization.username, email),
     is_admin: isAdmin,
     is_member: isMember,
   };
@@ -137,6 +152,7 @@ async function organizationView(
     view.ordered_teams = teams.map((team) => team.name);
   }
   if (isAdmin) {
+    view.contact_email = contactEmail || email;
     view.invoice_email = organization.invoiceEmail;
     view.invoice_email_address = organization.invoiceEmailAddress;
     view.tag_expiration_s = organization.tagExpirationS;

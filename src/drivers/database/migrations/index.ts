@@ -25,6 +25,7 @@ import mirrorTraffic from "./0024_mirror_traffic.sql" with { type: "text" };
 import organizationMirrors from "./0026_organization_mirrors.sql" with { type: "text" };
 import quotaSizes from "./0025_quota_sizes.sql" with { type: "text" };
 import namespaceNotifications from "./0030_namespace_notifications.sql" with { type: "text" };
+import organizationContacts from "./0031_organization_contacts.sql" with { type: "text" };
 import peopleOfNamespaces from "./0029_people_of_namespaces.sql" with { type: "text" };
 
 /** In order; a migration that has been released is never changed. */
@@ -57,4 +58,5 @@ export const MIGRATIONS: readonly { readonly name: string; readonly text: string
   { name: "0025_quota_sizes", text: quotaSizes },
   { name: "0029_people_of_namespaces", text: peopleOfNamespaces },
   { name: "0030_namespace_notifications", text: namespaceNotifications },
+  { name: "0031_organization_contacts", text: organizationContacts },
 ];
