@@ -9,10 +9,12 @@ import {
   isOrganizationMember,
   selectTeams,
   type TeamListing,
+  type TeamRole,
 } from "../../drivers/database/queries/team.ts";
 import {
   selectAccount,
   selectNamespace,
+  selectNamespaces,
   selectOrganizationsOf,
   selectUserById,
   updateAccountSettings,
@@ -249,6 +251,39 @@ export async function describeOrganization(
 /** The organizations in whose teams the person is. */
 export function listOrganizationsOf(deps: Pick<Deps, "sql">, person: { id: number }) {
   return selectOrganizationsOf(deps.sql, person.id);
+}
+
+export interface ShownNamespace {
+  readonly name: string;
+  readonly email: string;
+  readonly isOrganization: boolean;
+  /** In `PUBLIC_NAMESPACES`. */
+  readonly isPublic: boolean;
+  /** The person's; absent: none. */
+  readonly role?: TeamRole;
+}
+
+/** What consoles list for the person: its organizations, and the namespaces that everybody is shown. */
+export async function listShownNamespaces(
+  deps: Pick<Deps, "sql" | "config">,
+  person: { id: number },
+): Promise<ShownNamespace[]> {
+  const isPublic = new Set(deps.config.PUBLIC_NAMESPACES);
+  const own = (await listOrganizationsOf(deps, person)).map((organization) => ({
+    ...organization,
+    isOrganization: true,
+    isPublic: isPublic.has(organization.name),
+  }));
+  for (const { name } of own) isPublic.delete(name);
+  if (isPublic.size === 0) return own;
+  const others = (await selectNamespaces(deps.sql, [...isPublic])).filter(({ id }) => id !== person.id);
+  const shown = others.map(({ username, email, organization }) => ({
+    name: username,
+    email,
+    isOrganization: organization,
+    isPublic: true,
+  }));
+  return [...own, ...shown].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** The user or organization that owns repositories under that name. @throws {AppError} `not_found` */

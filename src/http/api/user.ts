@@ -7,7 +7,7 @@ import {
   isSuperuser,
 } from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { listOrganizationsOf } from "../../domain/organizations/organizations.ts";
+import { listShownNamespaces } from "../../domain/organizations/organizations.ts";
 import { changeProfile, viewProfile } from "../../domain/accounts/profile.ts";
 import { hasScope, requirePerson } from "../../domain/access/rights.ts";
 import { startSession, startUserSession } from "../../domain/accounts/sessions.ts";
@@ -57,16 +57,45 @@ const metadataText = z.string().max(255).nullish().transform((text) => text === 
 /** What others see of a person. */
 const strangerSchema = z.object({ anonymous: z.literal(false), username: z.string(), avatar: avatarSchema });
 
+/** What a token with `user:read` and no more is told of the account. */
+const readerSchema = z.object({
+  anonymous: z.literal(false),
+  username: z.string(),
+  avatar: avatarSchema,
+  organizations: z.array(organizationSchema.omit({ is_org_admin: true, preferred_namespace: true })),
+  super_user: z.boolean().optional(),
+  global_readonly_super_user: z.boolean().optional(),
+});
+
+/** The account as its owner sees it: with `user:admin` the whole of it. */
+async function ownView(
+  deps: Deps,
+  actor: Actor,
+): Promise<z.infer<typeof userSchema> | z.infer<typeof readerSchema>> {
+  return hasScope(actor, "user:admin") ? await userView(deps, actor) : await readerView(deps, actor);
+}
+
+async function readerView(deps: Deps, actor: Actor): Promise<z.infer<typeof readerSchema>> {
+  const { id, username } = requirePerson(actor, "user:read");
+  const user = await findUser(deps, username);
+  const organizations = await organizationViews(deps, actor, id);
+  return {
+    anonymous: false,
+    username,
+    avatar: avatar("user", username, visibleEmail(user)),
+    organizations: organizations.map(({ is_org_admin: _, preferred_namespace: __, ...view }) => view),
+    ...superuserFields(deps, actor),
+  };
+}
+
 /** The whole account, for its owner. @param actor the person, under the name that it has by now */
 export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof userSchema>> {
   const { user, prompts, logins } = await viewProfile(deps, actor);
-  const organizations = await listOrganizationsOf(deps, user);
-  const superuser = isSuperuser(deps.config, actor);
   return {
     anonymous: false,
     username: user.username,
     avatar: avatar("user", user.username, visibleEmail(user)),
-    can_create_repo: superuser || !isRestrictedUser(deps.config, actor),
+    can_create_repo: isSuperuser(deps.config, actor) || !isRestrictedUser(deps.config, actor),
     is_me: true,
     verified: user.verified,
     email: visibleEmail(user),
@@ -86,17 +115,37 @@ export async function userView(deps: Deps, actor: Actor): Promise<z.infer<typeof
     location: user.location,
     is_free_account: true,
     has_password_set: user.hasPassword,
-    organizations: organizations.map((organization) => ({
-      name: organization.name,
-      avatar: avatar("org", organization.name, visibleEmail(organization)),
-      can_create_repo: organization.role !== "member",
-      public: deps.config.PUBLIC_NAMESPACES.includes(organization.name),
-      is_org_admin: organization.role === "admin",
-      preferred_namespace: false,
-    })),
-    ...(superuser ? { super_user: true } : {}),
-    ...(isGlobalReadonlySuperuser(deps.config, actor) ? { global_readonly_super_user: true } : {}),
+    organizations: await organizationViews(deps, actor, user.id),
+    ...superuserFields(deps, actor),
     ...(await quotaFieldsOf(deps, [user.id]))(user.id),
+  };
+}
+
+async function organizationViews(
+  deps: Deps,
+  actor: Actor,
+  userId: number,
+): Promise<z.infer<typeof organizationSchema>[]> {
+  const organizations = await listShownNamespaces(deps, { id: userId });
+  const mayCreate = hasScope(actor, "repo:create") || hasScope(actor, "org:admin");
+  return organizations.map((organization) => ({
+    name: organization.name,
+    avatar: avatar(
+      organization.isOrganization ? "org" : "user",
+      organization.name,
+      visibleEmail(organization),
+    ),
+    can_create_repo: mayCreate && (organization.role === "admin" || organization.role === "creator"),
+    public: organization.isPublic,
+    is_org_admin: hasScope(actor, "org:admin") && organization.role === "admin",
+    preferred_namespace: false,
+  }));
+}
+
+function superuserFields({ config }: Deps, actor: Actor) {
+  return {
+    ...(isSuperuser(config, actor) ? { super_user: true } : {}),
+    ...(isGlobalReadonlySuperuser(config, actor) ? { global_readonly_super_user: true } : {}),
   };
 }
 
@@ -107,14 +156,14 @@ export const userRoutes: readonly Route[] = [
     operationId: "getLoggedInUser",
     summary: "Who is signed in.",
     scope: "user:read",
-    responses: { 200: userSchema },
+    responses: { 200: z.union([userSchema, readerSchema]) },
     allowAnonymous: true,
     async handle({ deps, actor }) {
       if (actor.kind === "anonymous") {
         // Tells the page that being anonymous is normal here, not that a session has ended.
         throw new AppError("unauthenticated", "Requires authentication", { session_required: false });
       }
-      return reply(await userView(deps, actor));
+      return reply(await ownView(deps, actor));
     },
   }),
   defineRoute({

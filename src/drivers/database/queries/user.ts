@@ -77,6 +77,13 @@ export async function selectNamespace(sql: Sql, username: string): Promise<UserR
   return row;
 }
 
+/** Those of {@link selectNamespace} that are there and enabled. */
+export function selectNamespaces(sql: Sql, usernames: readonly string[]): Promise<UserRow[]> {
+  return sql<UserRow[]>`
+    select ${accountColumns(sql)} from "user"
+    where username = any(${usernames as string[]}) and not robot and enabled`;
+}
+
 /** Whether there is any account at all. */
 export async function hasAccounts(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ any: boolean }[]>`select exists (select from "user") as any`;
