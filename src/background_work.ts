@@ -9,6 +9,7 @@ import { refreshQueueGauges } from "./domain/site/queue_gauges.ts";
 import { countRepositoryActions } from "./domain/repositories/popularity.ts";
 import { refreshRowGauges } from "./domain/site/row_gauges.ts";
 import { refreshInstanceKey } from "./domain/site/service_keys.ts";
+import { autopruner, defaultAutopruner } from "./workers/autoprune.ts";
 import { cleanObjects } from "./workers/object_cleanup.ts";
 import { createWebhookClient } from "./lib/webhook_client.ts";
 import { applyImmutabilityPolicies } from "./workers/immutability_policy.ts";
@@ -114,6 +115,21 @@ export function backgroundWork(deps: Deps): PeriodicWork[] {
       everyMs: NOTIFICATION_POLL_MS,
       run: (stop) => deliverNotifications({ ...deps, webhooks }, stop),
     },
+    ...(config.FEATURE_AUTO_PRUNE
+      ? [{
+        name: "autoprune",
+        everyMs: config.AUTO_PRUNING_POLL_PERIOD * 1000,
+        run: autopruner(deps),
+      }]
+      : []),
+    ...(config.FEATURE_AUTO_PRUNE && config.DEFAULT_NAMESPACE_AUTOPRUNE_POLICY !== null
+      ? [{
+        name: "autoprune_default",
+        everyMs: config.AUTO_PRUNING_DEFAULT_POLICY_POLL_PERIOD * 1000,
+        atStart: true,
+        run: defaultAutopruner(deps),
+      }]
+      : []),
     ...(config.FEATURE_IMMUTABLE_TAGS
       ? [{
         name: "immutability_policies",

@@ -1,4 +1,5 @@
 import { expect } from "@std/testing";
+import { selectPrunableTags } from "../../src/drivers/database/queries/autoprune.ts";
 import { selectMutableTags } from "../../src/drivers/database/queries/immutability_tag.ts";
 import { selectTagPeriods } from "../../src/drivers/database/queries/tag_history.ts";
 import type { Pool } from "../../src/drivers/database/postgres.ts";
@@ -78,7 +79,7 @@ Deno.test("tag pages: the index alone leads to a page, early or late, among 60,0
   });
 });
 
-Deno.test("immutability policies: pages of tags that may move come from one index, early or late, among 60,000", async () => {
+Deno.test("immutability and pruning policies: pages of tags that may change come from one index, early or late, among 60,000", async () => {
   await withSite({}, async ({ deps }) => {
     const { sql } = deps;
     const { repository } = await Content.of(deps, "acme/app");
@@ -97,6 +98,15 @@ Deno.test("immutability policies: pages of tags that may move come from one inde
         const { pages, indexes, wholeTables } = await cost(sql, selectMutableTags(sql, repository.id, page));
         expect([afterName, indexes, wholeTables]).toEqual([afterName, [index], []]);
         expect([afterName, pages <= 60, pages]).toEqual([afterName, true, pages]);
+      }
+    }
+    for (const untilMs of [1e12, 20_000]) {
+      const after = { id: 0, name: "v1", startMs: untilMs };
+      for (const page of [{ untilMs }, { untilMs, after }]) {
+        const query = selectPrunableTags(sql, repository.id, { ...page, nowMs: 1e12, limit: 100 });
+        const { pages, indexes, wholeTables } = await cost(sql, query);
+        expect([page, indexes, wholeTables]).toEqual([page, ["tag_history"], []]);
+        expect([page, pages <= 200, pages]).toEqual([page, true, pages]);
       }
     }
   });

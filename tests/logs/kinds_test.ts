@@ -3,7 +3,6 @@ import { LOG_KINDS, type LogKind } from "../../src/domain/logs/log_kinds.ts";
 import { withDatabase } from "../database.ts";
 import { ELSEWHERE } from "./kinds/elsewhere.ts";
 import { invitationKinds } from "./kinds/invitations.ts";
-import { LATER } from "./kinds/later.ts";
 import { NEVER } from "./kinds/never.ts";
 import { accountKinds } from "./kinds/accounts.ts";
 import { automationKinds } from "./kinds/automation.ts";
@@ -47,7 +46,7 @@ Deno.test("LOG_KINDS and table logentrykind are one list", async () => {
 });
 
 Deno.test("every kind of action has what writes it, or the reason why nothing does", () => {
-  const lists: Partial<Record<LogKind, unknown>>[] = [WRITTEN, ELSEWHERE, NEVER, LATER];
+  const lists: Partial<Record<LogKind, unknown>>[] = [WRITTEN, ELSEWHERE, NEVER];
   const odd = (Object.keys(LOG_KINDS) as LogKind[]).filter((kind) =>
     lists.filter((list) => Object.hasOwn(list, kind)).length !== 1
   );

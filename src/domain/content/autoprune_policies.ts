@@ -1,4 +1,5 @@
 /** The rules by which old tags are to be deleted: kept for namespaces and for repositories. */
+import { insertAutopruneTask } from "../../drivers/database/queries/autoprune.ts";
 import {
   deletePolicy,
   insertPolicy,
@@ -24,7 +25,7 @@ type PolicyDeps = Pick<Deps, "sql" | "config">;
 type ChangeDeps = PolicyDeps & Pick<Deps, "now">;
 
 /** A list of more would not be looked through by anybody. */
-const MOST_POLICIES = 100;
+export const MOST_POLICIES = 100;
 const LONGEST_PATTERN = 256;
 const AGE = /^[1-9][0-9]{0,8}[smhdwy]$/;
 
@@ -124,6 +125,7 @@ export async function createPolicy(
     }
     refuseEqual(known, policy);
     const uuid = await insertPolicy(tx, place.owner, writePolicy(policy));
+    await insertAutopruneTask(tx, place.owner.namespaceId);
     await log({ ...deps, sql: tx }, actor, place, "create", { ...policy, uuid });
     return uuid;
   });
@@ -210,7 +212,8 @@ function writePolicy({ method, value, tagPattern, tagPatternMatches }: Policy): 
   });
 }
 
-function readPolicy({ uuid, policy }: PolicyRow): StoredPolicy {
+/** As Quay has written it. @throws {SyntaxError} */
+export function readPolicy({ uuid, policy }: PolicyRow): StoredPolicy {
   const { method, value, tag_pattern, tag_pattern_matches } = JSON.parse(policy);
   return {
     uuid,

@@ -18,6 +18,7 @@ export const ELSEWHERE: Partial<Record<LogKind, string>> = {
   create_repository_autoprune_policy: "api/autoprune_policies_test.ts",
   update_repository_autoprune_policy: "api/autoprune_policies_test.ts",
   delete_repository_autoprune_policy: "api/autoprune_policies_test.ts",
+  autoprune_tag_delete: "workers/autoprune_test.ts",
   create_proxy_cache_config: "api/proxy_cache_test.ts",
   delete_proxy_cache_config: "api/proxy_cache_test.ts",
   create_namespace_notification: "notifications/namespace_test.ts",
