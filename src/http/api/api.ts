@@ -36,6 +36,7 @@ import { autoprunePolicyRoutes } from "./autoprune_policy.ts";
 import { quotaRoutes } from "./quota.ts";
 import { userQuotaRoutes } from "./user_quota.ts";
 import { repositoryRoutes } from "./repository.ts";
+import { repositoryBuildRoutes } from "./repository_build.ts";
 import { repositoryNotificationRoutes } from "./repository_notification.ts";
 import { repositoryPermissionRoutes } from "./repository_permission.ts";
 import { repositoryTokenRoutes } from "./repository_token.ts";
@@ -97,6 +98,7 @@ export const API_ROUTES: readonly Route[] = [
   ...quotaRoutes,
   ...userQuotaRoutes,
   ...repositoryTokenRoutes,
+  ...repositoryBuildRoutes,
   ...autoprunePolicyRoutes,
   ...logRoutes,
   ...logExportRoutes,

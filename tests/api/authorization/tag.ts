@@ -3,6 +3,7 @@ import type { Resource } from "./rules.ts";
 export const tags: Resource = {
   routes: {
     "GET /repository/{repository}/tag/": { who: "R:read", ok: 200 },
+    "GET /repository/{repository}/build/": { who: "R:read", ok: 200 },
     "PUT /repository/{repository}/tag/{tag}": {
       who: "R:write",
       content: true,

@@ -28,6 +28,10 @@ export function swagger({ baseUrl, config }: Site, routes: readonly Route[]) {
     };
     described[route.method.toLowerCase()] = operation(route, tag, definitions);
   }
+  for (const [path, described] of Object.entries(paths)) {
+    const related = userPathOf(path, paths);
+    if (related !== undefined) described["x-user-related"] = related["x-name"];
+  }
   const { host, protocol } = new URL(baseUrl);
   return {
     swagger: "2.0",
@@ -54,6 +58,23 @@ export function swagger({ baseUrl, config }: Site, routes: readonly Route[]) {
     tags: [...new Set(routes.map(tagOf))].sort().map((name) => ({ name, description: "" })),
   };
 }
+
+/**
+ * What does for the caller's own namespace what the path does for an organization. Quay's older console makes one function
+ * of both, and stops where the second lacks a method of the first.
+ */
+function userPathOf(
+  path: string,
+  paths: Readonly<Record<string, Record<string, unknown>>>,
+): Record<string, unknown> | undefined {
+  const [, rest] = /^\/api\/v1\/organization\/\{orgname\}(.*)$/.exec(path) ?? [];
+  if (rest === undefined) return undefined;
+  const own = paths[`/api/v1/user${rest === "" ? "/" : rest}`];
+  const methods = Object.keys(paths[path] ?? {}).filter((key) => METHODS.has(key));
+  return own !== undefined && methods.every((method) => method in own) ? own : undefined;
+}
+
+const METHODS = new Set(["get", "post", "put", "delete"]);
 
 function operation(route: Route, tag: string, definitions: Record<string, JsonSchema>) {
   const responses: Record<string, unknown> = {};
