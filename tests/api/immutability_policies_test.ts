@@ -210,3 +210,20 @@ Deno.test("immutability policies: they are the worker's when the request fails t
     expect([await immutableTags(site, "app"), await waiting(site)]).toEqual([["v1"], 0]);
   });
 });
+
+Deno.test("immutability policies: tags of mirrors move as their upstream's do, those of read-only repositories are held", async () => {
+  await withSite(FEATURE, async (site) => {
+    for (const [name, state] of [["mirror", 2], ["follower", 4], ["frozen", 1]] as const) {
+      const content = await Content.of(site.deps, `acme/${name}`);
+      await content.image({ word: name, tag: "v1" });
+      await site.deps.sql`update repository set state = ${state} where id = ${content.repository.id}`;
+    }
+    const alice = await site.browserOf("alice");
+    await alice.expect(201, "POST", "/organization/acme/immutabilitypolicy/", { tagPattern: "v" });
+    await alice.expect(201, "POST", "/repository/acme/mirror/immutabilitypolicy/", { tagPattern: "v" });
+    for (const name of ["mirror", "follower"]) {
+      expect([name, await immutableTags(site, name)]).toEqual([name, []]);
+    }
+    expect(await immutableTags(site, "frozen")).toEqual(["v1"]);
+  });
+});

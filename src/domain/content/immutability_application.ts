@@ -8,8 +8,8 @@ import {
   selectImmutabilityPolicies,
 } from "../../drivers/database/queries/immutability_policy.ts";
 import {
+  selectGovernedRepositoryIds,
   selectMutableTags,
-  selectRepositoryIds,
   updateTagsImmutable,
 } from "../../drivers/database/queries/immutability_tag.ts";
 import { deleteWaitingQueueItem, insertQueueItem } from "../../drivers/database/queries/queue.ts";
@@ -110,9 +110,8 @@ export async function applyPolicy(
 }
 
 async function* repositoriesOf({ sql }: ApplyDeps, owner: PolicyOwner): AsyncGenerator<number> {
-  if (owner.repositoryId !== undefined) return void (yield owner.repositoryId);
   for (let afterId: number | undefined = 0; afterId !== undefined;) {
-    const ids: number[] = await selectRepositoryIds(sql, owner.namespaceId, { afterId, limit: REPOSITORIES });
+    const ids: number[] = await selectGovernedRepositoryIds(sql, owner, { afterId, limit: REPOSITORIES });
     yield* ids;
     afterId = ids.length < REPOSITORIES ? undefined : ids.at(-1);
   }

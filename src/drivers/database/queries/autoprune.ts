@@ -72,7 +72,7 @@ export type PrunableScope =
   /** All in all enabled namespaces. */
   | "registry";
 
-/** Repositories whose tags may be pruned: in state NORMAL, by id. */
+/** Repositories whose tags may be pruned: in state NORMAL, by id. `state <> 3` says what the index is about. */
 export function selectPrunableRepositories(
   sql: Sql,
   scope: PrunableScope,
@@ -89,6 +89,7 @@ export function selectPrunableRepositories(
       array(select p.policy from repositoryautoprunepolicy p where p.repository_id = r.id order by p.id) as policies
     from repository r join "user" n on n.id = r.namespace_user_id
     where ${meant} ${withPolicies} r.id > ${page.afterId} and r.state = ${REPOSITORY_STATE.NORMAL}
+      and r.state <> 3
     order by r.id limit ${page.limit}`;
 }
 

@@ -1,4 +1,6 @@
 import type { Sql } from "../postgres.ts";
+import type { PolicyOwner } from "./immutability_policy.ts";
+import { REPOSITORY_STATE } from "./repository.ts";
 
 export interface MutableTag {
   readonly id: number;
@@ -35,15 +37,21 @@ export async function updateTagsImmutable(
   return count;
 }
 
-/** Ids of the namespace's repositories in their order, without those that are being deleted. */
-export async function selectRepositoryIds(
+/**
+ * Ids of repositories whose tags a policy of `owner` holds for, in their order. Tags of mirrors follow another registry:
+ * they move when that one's do. `state <> 3` says what the index is about.
+ */
+export async function selectGovernedRepositoryIds(
   sql: Sql,
-  namespaceId: number,
+  owner: PolicyOwner,
   page: { afterId: number; limit: number },
 ): Promise<number[]> {
+  const { NORMAL, READ_ONLY } = REPOSITORY_STATE;
+  const meant = owner.repositoryId === undefined ? sql`` : sql`and id = ${owner.repositoryId}`;
   const rows = await sql<{ id: number }[]>`
     select id from repository
-    where namespace_user_id = ${namespaceId} and id > ${page.afterId} and state <> 3
+    where namespace_user_id = ${owner.namespaceId} and id > ${page.afterId} ${meant}
+      and state in (${NORMAL}, ${READ_ONLY}) and state <> 3
     order by id limit ${page.limit}`;
   return rows.map(({ id }) => id);
 }
