@@ -77,7 +77,8 @@ export async function createRobot(
       nowMs: deps.now(),
     });
     if (id === undefined) {
-      throw new AppError("already_exists", `There is a robot named ${username} already`);
+      // Automation recognises a robot that is there by these words.
+      throw new AppError("already_exists", `Existing robot with name: ${username}`);
     }
     await insertRobotLogin(tx, id);
     await upsertRobotToken(tx, id, deps.secrets.encrypt(token));
