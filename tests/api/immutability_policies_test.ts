@@ -227,3 +227,32 @@ Deno.test("immutability policies: tags of mirrors move as their upstream's do, t
     expect(await immutableTags(site, "frozen")).toEqual(["v1"]);
   });
 });
+
+for (
+  const [kind, body] of [
+    ["immutabilitypolicy", { tagPattern: "v" }],
+    ["autoprunepolicy", { method: "number_of_tags", value: 5 }],
+  ] as const
+) {
+  Deno.test(`organization/{name}/${kind}/: a person's own namespace is addressed like an organization's`, async () => {
+    const config = { ...FEATURE, FEATURE_AUTO_PRUNE: true, GLOBAL_READONLY_SUPER_USERS: ["carol"] };
+    await withSite(config, async (site) => {
+      const alice = await site.browserOf("alice");
+      const all = `/organization/alice/${kind}/`;
+      const { uuid } = await alice.expect(201, "POST", all, body);
+      expect((await alice.expect(200, "GET", `/user/${kind}/`)).policies).toMatchObject([{ uuid }]);
+      await (await site.scriptOf("alice", ["user:admin"])).expect(200, "GET", all + uuid);
+      for (const scope of ["user:read", "org:admin"]) {
+        await (await site.scriptOf("alice", [scope])).expect(403, "GET", all);
+      }
+      const carol = await site.browserOf("carol");
+      await carol.expect(200, "GET", all);
+      await carol.expect(403, "DELETE", all + uuid);
+      const [bob, stranger] = [await site.browserOf("bob"), site.stranger()];
+      await bob.expect(403, "GET", all);
+      await bob.expect(403, "POST", all, body);
+      await stranger.expect(401, "GET", all);
+      await alice.expect(200, "DELETE", all + uuid);
+    });
+  });
+}

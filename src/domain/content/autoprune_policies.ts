@@ -17,7 +17,7 @@ import { type Actor, isGlobalReadonlySuperuser } from "../access/access.ts";
 import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
 import type { LogKind } from "../logs/log_kinds.ts";
-import { openOrganization, openOrganizationForReading } from "../organizations/organizations.ts";
+import { openGovernedNamespace } from "../organizations/organizations.ts";
 import { openRepository, type RepositoryRef } from "../repositories/repositories.ts";
 import { refusal, requirePerson } from "../access/rights.ts";
 
@@ -60,8 +60,7 @@ export async function openOrganizationPolicies(
   name: string,
   how: "read" | "change",
 ): Promise<PolicyPlace> {
-  const open = how === "read" ? openOrganizationForReading : openOrganization;
-  return placeOf(await open(deps, actor, name));
+  return placeOf(await openGovernedNamespace(deps, actor, name, how));
 }
 
 /** Those of the caller's own namespace. @throws {AppError} `unauthenticated`, `insufficient_scope` */

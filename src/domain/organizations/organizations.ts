@@ -141,6 +141,26 @@ export async function openOrganizationForReading(
     : await openOrganization(deps, actor, name);
 }
 
+/**
+ * What policies may be made for under an organization's address: it, and a person's own namespace, which automation
+ * addresses like one.
+ * @param how `read` is also for global read-only superusers
+ * @throws {AppError} as {@link openOrganization}
+ */
+export async function openGovernedNamespace(
+  deps: Pick<Deps, "sql" | "config">,
+  actor: Actor,
+  name: string,
+  how: "read" | "change",
+): Promise<UserRow> {
+  const account = await selectNamespace(deps.sql, name);
+  if (account !== undefined && !account.organization) {
+    const reads = how === "read" && isGlobalReadonlySuperuser(deps.config, actor);
+    if (reads || await canAdministerNamespace(deps, actor, account)) return account;
+  }
+  return await (how === "read" ? openOrganizationForReading : openOrganization)(deps, actor, name);
+}
+
 /** Frees the name at once; the content goes with the queue `namespacegc`. */
 export async function deleteOrganization(
   deps: Pick<Deps, "sql" | "config" | "changes" | "now">,

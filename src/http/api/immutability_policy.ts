@@ -9,7 +9,7 @@ import {
   requireImmutableTags,
 } from "../../domain/content/immutability_policies.ts";
 import { isGlobalReadonlySuperuser } from "../../domain/access/access.ts";
-import { openOrganization, openOrganizationForReading } from "../../domain/organizations/organizations.ts";
+import { openGovernedNamespace } from "../../domain/organizations/organizations.ts";
 import { openRepository } from "../../domain/repositories/repositories.ts";
 import { requirePerson } from "../../domain/access/rights.ts";
 import { type ApiRequest, defineRoute, NO_CONTENT, reply, repositoryPath, type Route } from "./route.ts";
@@ -37,8 +37,7 @@ const bodySchema = z.object({
 type OpenOwner = (request: ApiRequest, how: "read" | "change") => Promise<NamedPolicyOwner>;
 
 const organizationOwner: OpenOwner = async ({ deps, actor, params }, how) => {
-  const open = how === "read" ? openOrganizationForReading : openOrganization;
-  const { id, username } = await open(deps, actor, params.orgname!);
+  const { id, username } = await openGovernedNamespace(deps, actor, params.orgname!, how);
   return { namespaceId: id, namespace: username };
 };
 
