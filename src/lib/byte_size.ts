@@ -1,6 +1,6 @@
 /** Units of bytes as Quay reads and writes them: powers of 1024 with an `i`, of 1000 without. */
-const BINARY = ["Byte", "KiB", "MiB", "GiB", "TiB", "PiB"];
-const DECIMAL = ["B", "kB", "MB", "GB", "TB", "PB"];
+const BINARY = ["Byte", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+const DECIMAL = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /** `1.0 GiB`: in the largest unit of which it is at least one. */
 export function formatBytes(bytes: number): string {

@@ -107,3 +107,20 @@ Deno.test("Ansible: accounts, by a superuser's token", async () => {
     await script.expect(404, "GET", at);
   });
 });
+
+Deno.test("Ansible: a quota with nothing but a warning has a limit of 8 EB", async () => {
+  await withSite({ FEATURE_QUOTA_MANAGEMENT: true, FEATURE_SUPERUSERS_FULL_ACCESS: true }, async (site) => {
+    const script = await site.scriptOf("root", ["super:user", "org:admin", "user:read"]);
+    expect((await script.expect(200, "GET", "/organization/acme")).quotas).toEqual([]);
+    await script.expect(400, "POST", "/organization/acme/quota", { limit_bytes: 2 ** 63 });
+    await script.expect(201, "POST", "/organization/acme/quota", { limit_bytes: 8e18 });
+    const [quota] = await script.expect(200, "GET", "/organization/acme/quota");
+    expect([quota.limit_bytes, quota.limit]).toEqual([8e18, "6.9 EiB"]);
+    const limit = { type: "Warning", threshold_percent: 80 };
+    await script.expect(201, "POST", `/organization/acme/quota/${quota.id}/limit`, limit);
+    const [{ limits, limit_bytes }] = (await script.expect(200, "GET", "/organization/acme")).quotas;
+    expect([limit_bytes, limits.length]).toEqual([8e18, 1]);
+    await script.expect(200, "PUT", `/organization/acme/quota/${quota.id}`, { limit_bytes: 2 ** 63 - 1024 });
+    await script.expect(204, "DELETE", `/organization/acme/quota/${quota.id}`);
+  });
+});

@@ -13,7 +13,8 @@ export const quotaLimitSchema = z.object({
 
 export const quotaSchema = z.object({
   id: z.int().nullable().meta({ description: "null: the default of the site." }),
-  limit_bytes: z.int(),
+  // Not z.int(), which ends at 2^53.
+  limit_bytes: z.number().meta({ type: "integer" }),
   limit: z.string().meta({ description: "limit_bytes in words, such as 10.0 GiB." }),
   default_config: z.boolean(),
   default_config_exists: z.boolean(),
