@@ -2,7 +2,6 @@ import { isMirroredNamespace } from "../../drivers/database/queries/organization
 import { insertQueueItem } from "../../drivers/database/queries/queue.ts";
 import {
   applyPrototypes,
-  hasMirrorConfig,
   insertDeletedRepository,
   insertRepository,
   isStarred,
@@ -237,7 +236,8 @@ export async function setVisibility(
 
 /**
  * @param repository opened by the caller for `admin`
- * @throws {AppError} `invalid_request` for MIRROR without a mirror, and for states that nobody sets by hand
+ * @param state MIRROR also without a mirror: that may follow
+ * @throws {AppError} `invalid_request` for states that nobody sets by hand
  */
 export async function setState(
   deps: Pick<Deps, "sql" | "config" | "now">,
@@ -253,9 +253,6 @@ export async function setState(
       "invalid_request",
       `The repository belongs to the mirror of the organization ${repository.namespace}, and is normal again once that is deleted`,
     );
-  }
-  if (state === "MIRROR" && !await hasMirrorConfig(deps.sql, repository.id)) {
-    throw new AppError("invalid_request", "The repository has no mirror configuration");
   }
   await deps.sql.begin(async (tx) => {
     await updateRepositoryState(tx, repository.id, REPOSITORY_STATE[state]);

@@ -124,12 +124,6 @@ export async function updateRepositoryState(sql: Sql, id: number, state: Reposit
     update repository set state = ${state} where id = ${id} and state <> ${REPOSITORY_STATE.MARKED_FOR_DELETION}`;
 }
 
-export async function hasMirrorConfig(sql: Sql, repositoryId: number): Promise<boolean> {
-  const [row] = await sql<{ mirrored: boolean }[]>`
-    select exists (select from repomirrorconfig where repository_id = ${repositoryId}) as mirrored`;
-  return row?.mirrored === true;
-}
-
 export async function isStarred(sql: Sql, repositoryId: number, userId: number): Promise<boolean> {
   const [row] = await sql<{ starred: boolean }[]>`
     select exists (select from star where repository_id = ${repositoryId} and user_id = ${userId}) as starred`;
