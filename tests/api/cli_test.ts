@@ -229,7 +229,7 @@ Deno.test("quaylet user, org, robot, repo: what else they can", async () => {
       /^app +write$|zenith\/app +write$/m,
     );
     expect((await runOperator(deps, "repo state zenith/app READ_ONLY")).code).toBe(0);
-    expect((await runOperator(deps, "repo state zenith/app MIRROR")).code).toBe(1);
+    expect((await runOperator(deps, "repo state zenith/app MARKED_FOR_DELETION")).code).toBe(2);
     expect((await runOperator(deps, "repo description zenith/app Words")).code).toBe(0);
     const shown = (await runOperator(deps, "repo show zenith/app")).out;
     expect(shown).toMatch(/^state +READ_ONLY$/m);
