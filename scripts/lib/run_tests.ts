@@ -1,7 +1,8 @@
 /**
  * The heart of `scripts/test`. Arguments: a work folder, then the test files. Unit tests go first, all in one process;
- * then each file below tests/ by name in a process of its own, which is killed when it hangs: the light ones two at a
- * time, the heavy ones alone. All light ones share a database server; each test makes a database of its own there.
+ * then each file below tests/ by name in a process of its own, which is killed when it hangs: the light ones three at a
+ * time, for they wait more than they work, the heavy ones alone. All light ones share a database server; each test makes
+ * a database of its own there.
  */
 import { killTree } from "../../tests/appliance.ts";
 import { testServer } from "../../tests/database.ts";
@@ -31,6 +32,7 @@ const HEAVY: Readonly<Record<string, number>> = {
   systemd: 15,
 };
 const LIGHT_MINUTES = 5;
+const LIGHT_LANES = 3;
 /** Marks every process that a test starts, however it detaches itself. */
 const MARK = "QUAYLET_TEST_RUN";
 
@@ -54,7 +56,7 @@ const heavy = jobs.filter(({ name }) => heavyMinutes(name) !== undefined);
 
 if (unit.length > 0) await runJobs([{ name: "unit tests", files: unit, minutes: LIGHT_MINUTES }], 1);
 const env = light.length > 1 ? await sharedServer() : {};
-await runJobs(light, 2, env);
+await runJobs(light, LIGHT_LANES, env);
 await runJobs(heavy, 1);
 report();
 
