@@ -25,6 +25,8 @@ const TABLE = "repomirrorconfig";
 
 /** How often old days of what mirrors took are forgotten. */
 const FORGET_MS = 24 * 3600_000;
+/** How often those that wait for their turn are counted, at most, while runs end. */
+const COUNT_DUE_MS = 2_000;
 
 export interface MirrorWorkerOptions {
   /** What the mirror may take of its link, instead of what is stored with it and with its upstream. */
@@ -55,6 +57,9 @@ class MirrorWorker {
   readonly #buffers = createUploadWorkspace().buffers;
   readonly #told: MirrorMetrics;
   #forgotMs = 0;
+  #countedMs = 0;
+  /** A run has ended since those that wait were counted. */
+  #endedSince = true;
 
   constructor(readonly deps: Deps, readonly options: MirrorWorkerOptions) {
     const { sql, config } = deps;
@@ -90,6 +95,7 @@ class MirrorWorker {
       await this.#writeProgress(running);
     }
     metrics.mirrorWorkersActive.labels().set(this.runs.count);
+    await this.#countDue();
     if (config.REGISTRY_STATE === "readonly" || now() - this.#forgotMs < FORGET_MS) return;
     await deleteOldMirrorTraffic(sql, now());
     this.#forgotMs = now();
@@ -181,18 +187,18 @@ class MirrorWorker {
       const { reason, message, failed } = outcome;
       log.warn("mirroring failed", { ...fields, reason, message, failedTags: failed.length });
     } else log.info(`mirroring ${outcome.kind}`, fields);
-    this.#countDue();
+    this.#endedSince = true;
     this.#told.ended(mirror, outcome, tookMs);
   }
 
-  #countDue(): void {
+  /** Many runs that end within a moment are counted after once. */
+  async #countDue(): Promise<void> {
     const { sql, now, metrics } = this.deps;
-    countDueMirrors(sql, now()).then(
-      ({ single, ofOrganizations }) => {
-        metrics.repositoryRowsUnmirrored.labels().set(single);
-        metrics.orgMirrorRepositoriesUnmirrored.labels().set(ofOrganizations);
-      },
-      () => {}, // the next run counts again
-    );
+    if (!this.#endedSince || now() - this.#countedMs < COUNT_DUE_MS) return;
+    this.#countedMs = now();
+    this.#endedSince = false;
+    const { single, ofOrganizations } = await countDueMirrors(sql, now());
+    metrics.repositoryRowsUnmirrored.labels().set(single);
+    metrics.orgMirrorRepositoriesUnmirrored.labels().set(ofOrganizations);
   }
 }

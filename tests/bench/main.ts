@@ -5,7 +5,8 @@
  */
 import { parseArgs } from "node:util";
 import { Client, Sample } from "./client.ts";
-import { answers, externalPeer, memoryOf, type Peer, startDockerRegistry, startQuaylet } from "./peers.ts";
+import { answers, externalPeer, type Peer, startDockerRegistry, startQuaylet } from "./peers.ts";
+import { memoryOf } from "./processes.ts";
 import { applianceCommand } from "../appliance.ts";
 
 const { values: flags } = parseArgs({

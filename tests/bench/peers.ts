@@ -153,23 +153,3 @@ export async function answers(url: string, timeoutMs = 20_000): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
-
-/** Resident and proportional set size of a process and all its descendants, in MB. */
-export async function memoryOf(pid: number): Promise<{ rssMb: number; pssMb: number }> {
-  const parents = new Map<number, number>();
-  for await (const entry of Deno.readDir("/proc")) {
-    if (!/^\d+$/.test(entry.name)) continue;
-    const stat = await Deno.readTextFile(`/proc/${entry.name}/stat`).catch(() => "");
-    parents.set(Number(entry.name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
-  }
-  const belongs = (candidate: number | undefined): boolean =>
-    candidate !== undefined && (candidate === pid || belongs(parents.get(candidate)));
-  let rssKb = 0;
-  let pssKb = 0;
-  for (const member of [...parents.keys()].filter(belongs)) {
-    const rollup = await Deno.readTextFile(`/proc/${member}/smaps_rollup`).catch(() => "");
-    rssKb += Number(/^Rss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-    pssKb += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-  }
-  return { rssMb: rssKb / 1024, pssMb: pssKb / 1024 };
-}

@@ -8,7 +8,8 @@
 import { parseArgs } from "node:util";
 import { ACCESS_KEY, SECRET_KEY, startRgw } from "../storage/rgw.ts";
 import { Client, Sample } from "./client.ts";
-import { memoryOf, type Peer, startQuaylet } from "./peers.ts";
+import { type Peer, startQuaylet } from "./peers.ts";
+import { memoryOf } from "./processes.ts";
 
 const { values: flags } = parseArgs({
   options: {

@@ -64,7 +64,9 @@ export function startFakeRegistry(
     if (kind === "manifests") {
       const found = fake.manifests.get(reference!);
       if (found === undefined) return new Response(null, { status: 404 });
-      const headers = { "content-type": found.mediaType, "docker-content-digest": digestOf(found.bytes) };
+      const digest = digestOf(found.bytes);
+      if (request.headers.get("if-none-match") === `"${digest}"`) return new Response(null, { status: 304 });
+      const headers = { "content-type": found.mediaType, "docker-content-digest": digest };
       return new Response(request.method === "HEAD" ? null : found.bytes, { headers });
     }
     const bytes = kind === "blobs" ? fake.blobs.get(reference!) : undefined;

@@ -9,6 +9,7 @@ export interface Parent {
   /** Header for pushing to it. */
   readonly authorization: string | undefined;
   readonly folder: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -67,6 +68,7 @@ export async function startParent(options: ParentOptions = {}): Promise<Parent> 
     host,
     url,
     folder,
+    pid: child.pid,
     authorization: password && basicHeader(password),
     async stop() {
       child.kill("SIGTERM");

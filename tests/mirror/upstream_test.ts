@@ -3,6 +3,7 @@ import { connectUpstream } from "../../src/drivers/upstream/client.ts";
 import { type Upstream, UpstreamError, type UpstreamOptions } from "../../src/drivers/upstream/driver.ts";
 import { forEachLimited } from "../../src/domain/mirroring/waiting.ts";
 import type { UpstreamSite } from "../../src/drivers/upstream/transport.ts";
+import { digestOf } from "../../src/oci/digest.ts";
 import { startAppliance } from "../appliance.ts";
 import { test } from "../skip.ts";
 import { freePort, withParent } from "./parents.ts";
@@ -104,6 +105,19 @@ Deno.test("a token is used until it runs out; many requests at once ask for one"
     await upstream.close();
   }));
 
+Deno.test("a tag is asked about with the digest that is known, and 304 means that one", () =>
+  withFake(async (fake) => {
+    const digest = fake.image("v1", []);
+    const upstream = await connect(fake.host);
+    assert.equal(await upstream.headManifest("v1", forever, digest), digest);
+    assert.equal(fake.headers.at(-1)?.get("if-none-match"), `"${digest}"`);
+    const moved = fake.image("v1", [new Uint8Array(10)]);
+    assert.equal(await upstream.headManifest("v1", forever, digest), moved);
+    fake.instead = () => new Response(null, { status: 304 });
+    await assert.rejects(upstream.headManifest("v1", forever), UpstreamError);
+    await upstream.close();
+  }));
+
 test({
   name: "hundreds of questions about tags go over a few connections",
   needs: ["docker-registry"],
@@ -116,6 +130,10 @@ test({
         await forEachLimited(Array.from({ length: 300 }), 8, async () => {
           assert.ok(await upstream.headManifest("v1", forever));
         });
+        // Asked about what is known, docker-registry says that it has not changed, or what it is by now.
+        const digest = await upstream.headManifest("v1", forever);
+        assert.equal(await upstream.headManifest("v1", forever, digest), digest);
+        assert.equal(await upstream.headManifest("v1", forever, digestOf(new Uint8Array(1))), digest);
         await upstream.close();
         assert.ok(link.connections <= 20, `${link.connections} connections`);
       } finally {

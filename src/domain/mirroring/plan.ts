@@ -62,7 +62,7 @@ export async function selectChanged(
   await forEachLimited(names, HEADS_AT_ONCE, async (name) => {
     const row = local.get(name);
     if (row !== undefined && !incomplete.has(row.manifestId)) {
-      const digest = await upstream.headManifest(name, signal).catch((error) => {
+      const digest = await upstream.headManifest(name, signal, row.digest as Digest).catch((error) => {
         if (signal.aborted || failureOf(error).concernsAll) throw error;
       });
       if (digest === row.digest) return;

@@ -81,11 +81,13 @@ class UpstreamClient implements Upstream {
     return [...new Set(names)];
   }
 
-  async headManifest(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
+  async headManifest(reference: string, signal: AbortSignal, known?: Digest): Promise<Digest | undefined> {
+    const headers = { accept: ACCEPT_MANIFESTS, ...(known && { "if-none-match": `"${known}"` }) };
     return await this.#retried(signal, async (own) => {
       const what = `manifest ${reference}`;
-      const answer = await this.#ask("HEAD", `manifests/${reference}`, { accept: ACCEPT_MANIFESTS }, own);
+      const answer = await this.#ask("HEAD", `manifests/${reference}`, headers, own);
       await discard(answer);
+      if (answer.status === 304 && known !== undefined) return known;
       if (answer.status === 405) return undefined;
       if (answer.status !== 200) throw this.#failure(answer, what);
       const digest = answer.header("docker-content-digest");

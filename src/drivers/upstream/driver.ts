@@ -92,8 +92,11 @@ export interface UpstreamBlob {
 export interface Upstream {
   /** All tag names, through all pages, as they came: names that are no tags are left out. */
   listTags(signal: AbortSignal): Promise<string[]>;
-  /** What a tag or digest stands for, by one request without a body; `undefined` when the other side does not tell. */
-  headManifest(reference: string, signal: AbortSignal): Promise<Digest | undefined>;
+  /**
+   * What a tag or digest stands for, by one request without a body; `undefined` when the other side does not tell.
+   * @param known what it stood for: a registry that compares entity tags need not open the manifest then (RFC 9110 §13.1.2)
+   */
+  headManifest(reference: string, signal: AbortSignal, known?: Digest): Promise<Digest | undefined>;
   /** By digest: verified. */
   getManifest(reference: string, signal: AbortSignal): Promise<UpstreamManifest>;
   /** Manifests that name `subject`; `undefined` when the other side has no such API (ask for the fallback tag). */

@@ -214,14 +214,18 @@ export async function cancelMirrorSync(sql: Sql, repositoryId: number): Promise<
   return count > 0;
 }
 
-/** Mirrors whose turn has come and that nobody works on: of single repositories, and of organizations'. */
+/**
+ * Mirrors whose turn has come and that nobody works on: of single repositories, and of organizations'. One look into
+ * `repository` for each: a join may be planned as all against all while the tables' statistics are young.
+ */
 export async function countDueMirrors(
   sql: Sql,
   nowMs: number,
 ): Promise<{ single: number; ofOrganizations: number }> {
   const [row] = await sql<{ single: number; ofOrganizations: number }[]>`
     select count(*) filter (where r.state = 2) as single, count(*) filter (where r.state = 4) as "ofOrganizations"
-    from repomirrorconfig c join repository r on r.id = c.repository_id
+    from repomirrorconfig c
+    cross join lateral (select state from repository where id = c.repository_id offset 0) r
     where r.state in (2, 4) and ${isDue(sql, nowMs)}`;
   return row ?? { single: 0, ofOrganizations: 0 };
 }
