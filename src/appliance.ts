@@ -164,8 +164,12 @@ async function start(
   });
   started.push(() => metrics.stop());
   started.push(startPeriodic(backgroundWork(deps), log));
-  if (mirrors) started.push(startMirrorWorker(deps));
-  if (config.FEATURE_ORG_MIRROR) started.push(startOrganizationMirrorWorker(deps));
+  if (config.ACCOUNT_RECOVERY_MODE) {
+    log.warn("ACCOUNT_RECOVERY_MODE: the registry answers 405 and workers rest until it is off again");
+  } else {
+    if (mirrors) started.push(startMirrorWorker(deps));
+    if (config.FEATURE_ORG_MIRROR) started.push(startOrganizationMirrorWorker(deps));
+  }
 
   const systemd = createSystemdNotifier({
     env: { get: (name) => env[name] },

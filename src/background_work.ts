@@ -36,8 +36,16 @@ const REPLICATION_POLL_MS = 5000;
 /** Nothing is due most of the time: one look-up in an index. */
 const SCRUB_POLL_MS = 60_000;
 
+/** What goes on with `ACCOUNT_RECOVERY_MODE`: what sign-ins and health need. */
+const NEEDED_FOR_RECOVERY: ReadonlySet<string> = new Set(["row_gauges", "service_key", "token_cleanup"]);
+
 /** What runs once per node beside the requests; one entry a worker. */
 export function backgroundWork(deps: Deps): PeriodicWork[] {
+  const work = allWork(deps);
+  return deps.config.ACCOUNT_RECOVERY_MODE ? work.filter(({ name }) => NEEDED_FOR_RECOVERY.has(name)) : work;
+}
+
+function allWork(deps: Deps): PeriodicWork[] {
   const { config } = deps;
   const scrubIntervalMs = durationMs(config.STORAGE_SCRUB_INTERVAL);
   const webhooks = createWebhookClient({

@@ -44,6 +44,9 @@ export async function runMirrorNode(options: MirrorNodeOptions): Promise<"stoppe
     if (!FEATURE_REPO_MIRROR && !FEATURE_ORG_MIRROR) {
       throw new Error("neither FEATURE_REPO_MIRROR nor FEATURE_ORG_MIRROR is true in config.yaml");
     }
+    if (settings.config.ACCOUNT_RECOVERY_MODE) {
+      throw new Error("workers rest while ACCOUNT_RECOVERY_MODE is true in config.yaml");
+    }
     const { deps, close } = await composeDeps(settings, { poolSize: 6, name: "mirror" });
     started.push(close);
     const metrics = serveMetrics(options.metrics, settings.config.FEATURE_LISTEN_IP_VERSION, {

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   user: async () => (await import("./user.ts")).userCommand,
   org: async () => (await import("./org.ts")).orgCommand,
   mirror: async () => (await import("./mirror.ts")).mirrorCommand,
+  "org-mirror": async () => (await import("./org_mirror.ts")).orgMirrorCommand,
   team: async () => (await import("./team.ts")).teamCommand,
   robot: async () => (await import("./robot.ts")).robotCommand,
   repo: async () => (await import("./repo.ts")).repoCommand,

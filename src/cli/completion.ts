@@ -1,6 +1,7 @@
 import type { Command } from "./cli.ts";
 import { EXIT } from "./io.ts";
 import { MIRROR_FLAGS } from "./mirror_flags.ts";
+import { ORG_MIRROR_FLAGS } from "./org_mirror_flags.ts";
 import { usageError } from "./output.ts";
 
 /** Commands, and what may follow each. Kept equal to the commands themselves by a test. */
@@ -27,6 +28,18 @@ export const COMPLETIONS: Readonly<Record<string, readonly string[]>> = {
     "preview",
     "verify",
   ],
+  "org-mirror": [
+    "show",
+    "repositories",
+    "create",
+    "update",
+    "enable",
+    "disable",
+    "sync",
+    "cancel",
+    "verify",
+    "delete",
+  ],
   tag: ["list", "history", "move", "delete", "restore", "expire"],
   token: ["create", "list", "revoke"],
   logs: ["list", "export"],
@@ -47,6 +60,7 @@ const OPERATOR_COMMANDS = [
   "robot",
   "repo",
   "mirror",
+  "org-mirror",
   "tag",
   "token",
   "logs",
@@ -54,6 +68,7 @@ const OPERATOR_COMMANDS = [
 ];
 
 const mirrorFlags = Object.keys(MIRROR_FLAGS).map((flag) => `--${flag}`);
+const orgMirrorFlags = Object.keys(ORG_MIRROR_FLAGS).map((flag) => `--${flag}`);
 
 /** Flags of a subcommand's own, and words that it takes after its first operand. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -67,6 +82,8 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   "storage migrate": ["--jobs"],
   "mirror create": mirrorFlags,
   "mirror update": mirrorFlags,
+  "org-mirror create": orgMirrorFlags,
+  "org-mirror update": orgMirrorFlags,
   "mirror sync": ["--follow"],
   "mirror progress": ["--follow"],
   "mirror verify": ["--read"],
@@ -102,7 +119,9 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--repo|--org|--kind|--since|--until|--limit": [],
   "--filter|--tag|--at|--in|--lifetime|--name|--app|--location|--older-than|--rate": [],
   "--from|--tags|--robot|--every|--start|--username|--platforms|--exclude|--newest|--semver": [],
-  "--concurrency|--windows|--per-day|--per-month": [],
+  "--concurrency|--windows|--per-day|--per-month|--filters": [],
+  "--product": ["quay", "harbor"],
+  "--visibility": ["public", "private"],
 };
 
 export const completionCommand: Command = {

@@ -45,20 +45,28 @@ The rules (--platforms to --semver) are set as a whole, and so are the limits, w
 
 /** What the flags say. @throws {RangeError} */
 export async function changeFrom(request: Pick<Request, "text" | "isSet" | "io">): Promise<MirrorChange> {
+  const { text } = request;
+  return {
+    reference: text("from"),
+    globs: listOf(text("tags")),
+    ...await sharedFrom(request),
+    rules: rulesOf(request),
+    limits: limitsOf(request),
+  };
+}
+
+/** The flags that mirrors of repositories and of organizations have alike. @throws {RangeError} */
+export async function sharedFrom(request: Pick<Request, "text" | "isSet" | "io">) {
   const { text, isSet } = request;
   const start = text("start");
   const startMs = start === undefined ? undefined : Date.parse(start);
   if (Number.isNaN(startMs)) throw usageError("--start is a date, such as 2026-12-01T02:00:00Z");
   return {
-    reference: text("from"),
-    globs: listOf(text("tags")),
     robotName: text("robot"),
     intervalS: wholeOf("every", text("every")),
     startMs,
     ...await credentialsOf(request),
     verifyTls: isSet("no-verify-tls") ? false : isSet("verify-tls") ? true : undefined,
-    rules: rulesOf(request),
-    limits: limitsOf(request),
   };
 }
 
@@ -100,7 +108,8 @@ function limitsOf({ text }: Pick<Request, "text">): MirrorChange["limits"] {
 
 const withoutNone = (text: string | undefined) => text === "none" ? undefined : text;
 
-function listOf(text: string | undefined): string[] | undefined {
+/** What stands between commas. */
+export function listOf(text: string | undefined): string[] | undefined {
   return text?.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
 }
 

@@ -127,7 +127,7 @@ Deno.test("quaylet completion bash: bash accepts it, and it knows what the comma
   const script = `${out}\nCOMP_WORDS=(quaylet user cr) COMP_CWORD=2; _quaylet; echo "\${COMPREPLY[@]}"`;
   const bash = await new Deno.Command("bash", { args: ["-c", script] }).output();
   expect(new TextDecoder().decode(bash.stdout)).toBe("create\n");
-  for (const command of ["user", "org", "team", "robot", "repo", "tag", "token"]) {
+  for (const command of ["user", "org", "team", "robot", "repo", "tag", "token", "org-mirror"]) {
     const { out: help } = await runOperator(undefined, `help ${command}`);
     const verbs = [...help.matchAll(new RegExp(`^  quaylet ${command} (\\S+)`, "gm"))].map((match) =>
       match[1]

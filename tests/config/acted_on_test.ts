@@ -5,7 +5,6 @@ import { CONFIG_SHAPE } from "../../src/config/schema.ts";
 /** Looked at, but far from doing what Quay does with them. */
 const BARELY = new Set([
   "FEATURE_BILLING",
-  "ACCOUNT_RECOVERY_MODE",
   "FEATURE_SECURITY_SCANNER",
   "FEATURE_PROXY_CACHE",
   "FEATURE_TEAM_SYNCING",

@@ -83,6 +83,9 @@ Deno.test("notifications of namespaces: what is refused, in words", async () => 
       eventConfig: {},
     };
     await alice.expect(201, "POST", ORGANIZATION, wish);
+    // The link may be down: such a name is looked at again when it is dialled.
+    const unknown = { url: "https://hooks.invalid/x" };
+    await alice.expect(201, "POST", ORGANIZATION, { ...wish, method: "webhook", config: unknown });
     const wrong: [unknown, RegExp][] = [
       [{ ...wish, event: "repo_push" }, /event/],
       [{ ...wish, method: "pigeon" }, /method/],

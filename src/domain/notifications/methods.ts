@@ -139,7 +139,10 @@ export async function mayBeMailed(
     : await isEmailAuthorized(sql, repositoryId, email);
 }
 
-/** An http or https address that leads to others. Asks for its name's addresses. @throws {AppError} `invalid_request` */
+/**
+ * An http or https address that leads to others. Asks for its name's addresses; one that does not resolve is taken, since
+ * the link may be down, and looked at again when it is dialled. @throws {AppError} `invalid_request`
+ */
 async function checkUrl({ config }: Pick<Deps, "config">, url: unknown, what: string): Promise<void> {
   if (typeof url !== "string" || url === "") throw invalid(`Missing ${what} URL`);
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
@@ -148,7 +151,7 @@ async function checkUrl({ config }: Pick<Deps, "config">, url: unknown, what: st
   }
   const host = hostOf(parsed);
   if (isOwnHost(config, host)) throw invalid(`The ${what} URL must not lead to ${host}`);
-  await createHostGuard(config.SSRF_ALLOWED_HOSTS).assertPublicHost(parsed.hostname);
+  await createHostGuard(config.SSRF_ALLOWED_HOSTS).assertPublicIfKnown(parsed.hostname);
 }
 
 /** Whether the host is this machine by name, or is in `WEBHOOK_HOSTNAME_BLACKLIST`. */

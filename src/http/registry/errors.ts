@@ -106,6 +106,12 @@ export function methodNotAllowed(allow: string): Response {
   return jsonResponse(405, { errors: [entry] }, { Allow: allow });
 }
 
+/** What every path below `/v2` answers with `ACCOUNT_RECOVERY_MODE` (Quay fact: config.md, auth.md). */
+export function recoveryResponse(): Response {
+  const message = "the registry rests: accounts are being recovered (ACCOUNT_RECOVERY_MODE)";
+  return jsonResponse(405, { errors: [{ code: "UNSUPPORTED", message, detail: {} }] }, { Allow: "" });
+}
+
 /** 404 for a path below `/v2` that names nothing. */
 export function unknownRoute(): Response {
   return jsonResponse(404, {

@@ -6,7 +6,14 @@ import { AppError } from "../../lib/errors.ts";
 import { challengeHeaders, type RegistryRequest, requireToken } from "./base.ts";
 import { handleBlob } from "./blobs.ts";
 import { handleCatalog } from "./catalog.ts";
-import { errorResponse, methodNotAllowed, statusOf, unexpectedResponse, unknownRoute } from "./errors.ts";
+import {
+  errorResponse,
+  methodNotAllowed,
+  recoveryResponse,
+  statusOf,
+  unexpectedResponse,
+  unknownRoute,
+} from "./errors.ts";
 import { handleManifest, type ManifestDeps } from "./manifests.ts";
 import { handleReferrers } from "./referrers.ts";
 import { parseRegistryPath, type RegistryRoute, type RouteOf, splitUrl } from "./route.ts";
@@ -47,6 +54,7 @@ const METHODS: Readonly<Record<RegistryRoute["kind"], readonly string[]>> = {
  * Never rejects: each failure becomes a response, and an unexpected one is logged once.
  */
 export function registryRoutes(deps: Deps): RegistryHandler {
+  if (deps.config.ACCOUNT_RECOVERY_MODE) return () => Promise.resolve(recoveryResponse());
   const own: RegistryDeps = { ...deps, lookup: createManifestLookup(deps), uploads: createUploadWorkspace() };
 
   return async (raw, context) => {
