@@ -5,6 +5,7 @@
  */
 import { readExtraAuthorities } from "./config/extra_authorities.ts";
 import type { Config } from "./config/schema.ts";
+import { TagPageEnds } from "./domain/content/tag_page_ends.ts";
 import { ActionBuffer } from "./domain/logs/action_buffer.ts";
 import type { Deps } from "./domain/deps.ts";
 import { storeActions } from "./domain/logs/log_counts.ts";
@@ -60,9 +61,11 @@ export async function composeDeps(
     log,
     waitMs: ACTIONS_WAIT_MS,
   });
+  const changes = settings.changes === undefined ? undefined : new ChangeCounters(settings.changes);
   const deps: Deps = {
     config,
-    changes: settings.changes === undefined ? undefined : new ChangeCounters(settings.changes),
+    changes,
+    tagPageEnds: changes && new TagPageEnds(changes, Date.now),
     metrics,
     log,
     actions,

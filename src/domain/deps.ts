@@ -4,6 +4,7 @@ import type { MailDriver } from "../drivers/mail/driver.ts";
 import type { ConnectNamespace, ConnectUpstream } from "../drivers/upstream/driver.ts";
 import type { Storage } from "../drivers/storage/driver.ts";
 import type { ChangeCounters } from "../lib/change_counters.ts";
+import type { TagPageEnds } from "./content/tag_page_ends.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { ActionBuffer } from "./logs/action_buffer.ts";
@@ -29,6 +30,8 @@ export interface Deps {
    * Absent when other nodes share the database: then nothing may be remembered.
    */
   readonly changes: ChangeCounters | undefined;
+  /** Of this thread; absent where {@link changes} is. */
+  readonly tagPageEnds?: TagPageEnds | undefined;
   /** Rows of the action log that nobody waits for. */
   readonly actions: ActionBuffer;
   readonly metrics: Metrics;

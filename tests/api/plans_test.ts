@@ -64,6 +64,11 @@ Deno.test("tag pages: the index alone leads to a page, early or late, among 60,0
     const rows: [what: string, cost: Cost, pages: number][] = [
       ["page 1", await ask({}), 600],
       ["page 800", await ask({ offset: 40_000 }), 2000],
+      [
+        "page 800, behind the one before",
+        await ask({ after: { startMs: 21_000, name: "v20000", id: 1 } }),
+        600,
+      ],
       ["page 1 of those that live", await ask({ aliveAtMs: 1e12 }), 600],
       ["page 800 of those that live", await ask({ aliveAtMs: 1e12, offset: 40_000 }), 2000],
       ["a part of the name", await ask({ part: "v5999" }), 600],

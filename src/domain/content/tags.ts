@@ -221,17 +221,26 @@ export type { IndexChildRow, TagFilter, TagPeriodRow };
  * @param page.offset rows before the page
  */
 export async function listTagHistory(
-  { sql, now }: Pick<Deps, "sql" | "now">,
+  { sql, now, tagPageEnds }: Pick<Deps, "sql" | "now" | "tagPageEnds">,
   repositoryId: number,
   page: TagFilter & { alive: boolean; offset: number; limit: number },
 ): Promise<{ tags: TagPeriodRow[]; more: boolean }> {
-  const { alive, limit, ...rest } = page;
+  const { alive, limit, offset, ...filter } = page;
+  const query = JSON.stringify([alive, filter.name, filter.part]);
+  const count = tagPageEnds?.count(repositoryId) ?? 0;
+  const after = offset === 0 ? undefined : tagPageEnds?.find(repositoryId, query, offset);
   const rows = await selectTagPeriods(sql, repositoryId, {
-    ...rest,
+    ...filter,
     aliveAtMs: alive ? now() : undefined,
+    after,
+    offset: after === undefined ? offset : 0,
     limit: limit + 1,
   });
-  return { tags: rows.slice(0, limit), more: rows.length > limit };
+  const tags = rows.slice(0, limit);
+  const last = tags.at(-1);
+  const more = rows.length > limit;
+  if (more && last !== undefined) tagPageEnds?.keep(repositoryId, query, offset + limit, last, count);
+  return { tags, more };
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Sql } from "../postgres.ts";
 
 /** One period in which a name meant a manifest. */
 export interface TagPeriodRow {
+  readonly id: number;
   readonly name: string;
   readonly startMs: number;
   /** Null: it has no end. */
@@ -47,25 +48,33 @@ export interface TagFilter {
  * Visible tags of a repository, the youngest first, of one moment by name. Rows before the page are counted off in the
  * index alone (`tag_history`), so that a late page costs little more than the first; only the page itself is read.
  * @param options.aliveAtMs only those that live then
+ * @param options.after the row before the first: nothing has to be counted off then
  */
 export function selectTagPeriods(
   sql: Sql,
   repositoryId: number,
-  options: TagFilter & { aliveAtMs?: number | undefined; offset: number; limit: number },
+  options: TagFilter & {
+    aliveAtMs?: number | undefined;
+    after?: Pick<TagPeriodRow, "startMs" | "name" | "id"> | undefined;
+    offset: number;
+    limit: number;
+  },
 ): Promise<TagPeriodRow[]> {
-  const { name, part, aliveAtMs, offset, limit } = options;
+  const { name, part, aliveAtMs, after, offset, limit } = options;
+  const behind = after === undefined ? sql`` : sql`and lifetime_start_ms <= ${after.startMs}
+    and (lifetime_start_ms < ${after.startMs} or name > ${after.name} or name = ${after.name} and id < ${after.id})`;
   const alive = aliveAtMs === undefined
     ? sql``
     : sql`and (lifetime_end_ms is null or lifetime_end_ms > ${aliveAtMs})`;
   const named = name === undefined ? sql`` : sql`and name = ${name}`;
   const like = part === undefined ? sql`` : sql`and name ilike ${`%${part.replace(/[\\%_]/g, "\\$&")}%`}`;
   return sql<TagPeriodRow[]>`
-    select t.name, t.lifetime_start_ms as "startMs", t.lifetime_end_ms as "endMs", t.reversion, m.digest,
+    select t.id, t.name, t.lifetime_start_ms as "startMs", t.lifetime_end_ms as "endMs", t.reversion, m.digest,
       mt.name as "mediaType", m.layers_compressed_size as "sizeBytes",
       t.manifest_id as "manifestId", t.immutable
     from (
       select id from tag
-      where repository_id = ${repositoryId} and not hidden and manifest_id is not null ${alive} ${named} ${like}
+      where repository_id = ${repositoryId} and not hidden and manifest_id is not null ${alive} ${named} ${like} ${behind}
       order by lifetime_start_ms desc, name, id desc offset ${offset} limit ${limit}
     ) page
     join tag t on t.id = page.id join manifest m on m.id = t.manifest_id join mediatype mt on mt.id = m.media_type_id
