@@ -117,7 +117,13 @@ export async function getRobot(
 export async function listRobots(
   deps: Omit<RobotDeps, "now">,
   actor: Actor,
-  options: { namespace: string; limit?: number | undefined; withPermissions?: boolean },
+  options: {
+    namespace: string;
+    limit?: number | undefined;
+    withPermissions?: boolean;
+    /** False where nobody asks for them: opening a thousand takes its time. */
+    withTokens?: boolean;
+  },
 ): Promise<{ robots: ListedRobot[]; isAdmin: boolean }> {
   const owner = await selectNamespace(deps.sql, options.namespace);
   const isMember = owner !== undefined && actor.kind === "user" && hasScope(actor, "org:admin") &&
@@ -132,7 +138,10 @@ export async function listRobots(
     ? await selectReachOf(deps.sql, owner.id, rows.map((row) => row.id))
     : undefined;
   const reachOf = new Map(reach?.map(({ id, teams, repositories }) => [id, { teams, repositories }]));
-  const robots = rows.map((row) => ({ ...readRobot(deps, row, seesAll), ...reachOf.get(row.id) }));
+  const robots = rows.map((row) => ({
+    ...readRobot(deps, row, seesAll && options.withTokens !== false),
+    ...reachOf.get(row.id),
+  }));
   return { robots, isAdmin };
 }
 

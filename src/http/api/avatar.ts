@@ -25,6 +25,18 @@ export function avatar(kind: Avatar["kind"], name: string, identity: string = na
   return { name, hash, color: COLORS[parseInt(hash.slice(0, 1), HUES)] as string, kind };
 }
 
+export type TeamViews = (name: string) => { name: string; avatar: Avatar };
+
+/** Teams of an organization as lists of its people show them: of thousands of people most are in the same few. */
+export function teamViews(organization: string): TeamViews {
+  const known = new Map<string, ReturnType<TeamViews>>();
+  return (name) => {
+    const view = known.get(name) ?? { name, avatar: avatar("team", name, `${organization}/${name}`) };
+    known.set(name, view);
+    return view;
+  };
+}
+
 function hslHex(hue: number, saturation: number, lightness: number): string {
   const amplitude = saturation * Math.min(lightness, 1 - lightness);
   const channel = (n: number) => {

@@ -7,7 +7,7 @@ import {
   type OrganizationPerson,
   removeMember,
 } from "../../domain/organizations/organization_members.ts";
-import { avatar, avatarSchema } from "./avatar.ts";
+import { avatar, avatarSchema, type TeamViews, teamViews } from "./avatar.ts";
 import { defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
 const collaboratorSchema = z.object({
@@ -87,21 +87,9 @@ export const organizationMemberRoutes: readonly Route[] = [
   }),
 ];
 
-type TeamView = z.infer<typeof memberSchema>["teams"][number];
-
-/** Teams as their members show them: of thousands of people most are in the same few. */
-function teamViews(organization: string): (name: string) => TeamView {
-  const known = new Map<string, TeamView>();
-  return (name) => {
-    const view = known.get(name) ?? { name, avatar: avatar("team", name, `${organization}/${name}`) };
-    known.set(name, view);
-    return view;
-  };
-}
-
 function memberView(
   person: OrganizationPerson,
-  teamView: (name: string) => TeamView,
+  teamView: TeamViews,
 ): z.infer<typeof memberSchema> {
   return {
     name: person.name,

@@ -12,7 +12,7 @@ import {
   type Robot,
 } from "../../domain/accounts/robots.ts";
 import { AppError } from "../../lib/errors.ts";
-import { avatar, avatarSchema } from "./avatar.ts";
+import { avatarSchema, type TeamViews, teamViews } from "./avatar.ts";
 import { booleanParam, rfc2822, roleSchema } from "./fields.ts";
 import { type ApiReply, defineRoute, NO_CONTENT, reply, type Route } from "./route.ts";
 
@@ -60,16 +60,14 @@ function summaryView(robot: Robot, withToken: boolean) {
 }
 
 function listedView(
-  namespace: string,
   robot: ListedRobot,
   withToken: boolean,
+  teamView: TeamViews,
 ): z.infer<typeof listedSchema> {
   const { teams, repositories } = robot;
   return {
     ...summaryView(robot, withToken),
-    ...(teams && {
-      teams: teams.map((name) => ({ name, avatar: avatar("team", name, `${namespace}/${name}`) })),
-    }),
+    ...(teams && { teams: teams.map(teamView) }),
     ...(repositories && { repositories: [...repositories] }),
   };
 }
@@ -113,9 +111,11 @@ function robotRoutesAt<Base extends "/user/robots" | "/organization/{orgname}/ro
       responses: { 200: listSchema },
       async handle({ deps, actor, params, query }) {
         const namespace = namespaceOf(actor, params);
-        const { limit, permissions: withPermissions } = query;
-        const { robots } = await listRobots(deps, actor, { namespace, limit, withPermissions });
-        return reply({ robots: robots.map((robot) => listedView(namespace, robot, query.token)) });
+        const { limit, permissions: withPermissions, token: withTokens } = query;
+        const options = { namespace, limit, withPermissions, withTokens };
+        const { robots } = await listRobots(deps, actor, options);
+        const teams = teamViews(namespace);
+        return reply({ robots: robots.map((robot) => listedView(robot, withTokens, teams)) });
       },
     }),
     defineRoute({

@@ -162,6 +162,7 @@ export type ListingScope =
 /**
  * One page of the live repositories by name, starting after `afterName`. Which ones is decided within the indexes by
  * name; only the page itself is joined. (Joined first, a plan made for the average namespace sorts a large one whole.)
+ * `offset 0` keeps the question about permissions one for each repository: as a set, all permissions there are are read.
  */
 export function selectRepositories(
   sql: Sql,
@@ -195,7 +196,8 @@ export function selectRepositories(
           and (r.visibility_id = ${publicId} or exists (
             select from repositorypermission p where p.repository_id = r.id and (
               p.user_id = ${scope.userId}::integer
-              or p.team_id in (select team_id from teammember where user_id = ${scope.userId}::integer))))`);
+              or p.team_id in (select team_id from teammember where user_id = ${scope.userId}::integer))
+            offset 0))`);
     }
   };
   return freshlyPlanned(sql<RepositoryRow[]>`

@@ -1,4 +1,4 @@
-import type { Sql } from "../postgres.ts";
+import { freshlyPlanned, type Sql } from "../postgres.ts";
 import { repositoryColumns, type RepositoryRow, repositoryTables } from "./repository.ts";
 import { endOfPrefix } from "./prefix.ts";
 
@@ -21,7 +21,7 @@ export interface RepositoryQuery {
  * Of each way in which a repository can be the viewer's to see, so many matches at most are ranked. More than any page
  * shows: pages end after some hundred results.
  */
-const CANDIDATES = 1000;
+const CANDIDATES = 500;
 const SHORTEST_TRIGRAM = 3;
 
 /**
@@ -55,33 +55,40 @@ export function searchRepositories(
   const ofEverybody = viewer.all
     ? sql``
     : sql`and r.visibility_id = (select id from visibility where name = 'public')`;
+  const found = sql`r.id, r.name, r.namespace_user_id`;
   // The most used first where nothing else says which to take.
   const mostUsed = word !== "" ? sql`` : sql`
-    union (select r.id from repositorysearchscore s join repository r on r.id = s.repository_id
+    union (select ${found} from repositorysearchscore s join repository r on r.id = s.repository_id
       where ${matches} ${ofEverybody} order by s.score desc limit ${CANDIDATES})`;
   const own = viewer.all || viewer.userId === null ? sql`` : sql`
-    union (select r.id from repository r where r.namespace_user_id in (
+    union (select ${found} from repository r where r.namespace_user_id in (
         select ${viewer.userId}::integer
         union select t.organization_id from teammember m join team t on t.id = m.team_id
           join teamrole on teamrole.id = t.role_id and teamrole.name = 'admin' where m.user_id = ${viewer.userId})
       and ${matches} limit ${CANDIDATES})
-    union (select r.id from repository r where r.id in (
+    union (select ${found} from repository r where r.id in (
         select p.repository_id from repositorypermission p where p.user_id = ${viewer.userId}
         union select p.repository_id from repositorypermission p join teammember m on m.team_id = p.team_id
           where m.user_id = ${viewer.userId})
       and ${matches} limit ${CANDIDATES})`;
-  return sql<RepositoryRow[]>`
+  // Ranked before anything is joined: of hundreds of candidates a page shows ten.
+  const rank = (name: ReturnType<typeof sql>, score: ReturnType<typeof sql>) =>
+    sql`${name} = ${word} desc, ${name} >= ${word} and ${name} < ${endOfPrefix(word)} desc,
+      ${name} like ${like} desc, ${score} desc`;
+  return freshlyPlanned(sql<RepositoryRow[]>`
     with candidates as (
-      (select r.id from repository r where ${matches} ${ofEverybody} limit ${CANDIDATES})
+      (select ${found} from repository r where ${matches} ${ofEverybody} limit ${CANDIDATES})
       ${mostUsed} ${own}
+    ), page as (
+      select c.id, coalesce(s.score, 0) as score
+      from candidates c join "user" n on n.id = c.namespace_user_id and n.enabled
+        left join repositorysearchscore s on s.repository_id = c.id
+      order by ${rank(sql`c.name`, sql`coalesce(s.score, 0)`)}, c.id
+      offset ${page.offset} limit ${page.limit}
     )
     select ${repositoryColumns(sql)}, r.description, r.badge_token as "badgeToken"
-    from candidates join ${repositoryTables(sql)} on r.id = candidates.id
-      left join repositorysearchscore s on s.repository_id = r.id
-    where n.enabled
-    order by r.name = ${word} desc, r.name >= ${word} and r.name < ${endOfPrefix(word)} desc,
-      r.name like ${like} desc, coalesce(s.score, 0) desc, r.id
-    offset ${page.offset} limit ${page.limit}`;
+    from page join ${repositoryTables(sql)} on r.id = page.id
+    order by ${rank(sql`r.name`, sql`page.score`)}, r.id`);
 }
 
 /** How many people starred each repository; those without a star are left out. */
