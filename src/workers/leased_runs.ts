@@ -82,7 +82,7 @@ export class LeasedRuns {
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
-  /** Leaves a row alone for a round: it has failed. */
+  /** Leaves a row alone for a round: it has failed. Before it is given back: a claim may come right after. */
   rest(id: number): void {
     this.#resting.set(id, this.deps.now() + this.options.everyMs);
   }

@@ -125,9 +125,10 @@ export class MirroringEdge {
     return await this.discovered();
   }
 
-  /** One discovery by the worker, and nothing else. */
+  /** One discovery by the worker, and nothing else: the next round, in which a failed one is tried again, is far away. */
   async discovered(): Promise<OrganizationMirror> {
-    const stop = startOrganizationMirrorWorker(this.deps);
+    const config = { ...this.deps.config, ORG_MIRROR_INTERVAL: 3600 };
+    const stop = startOrganizationMirrorWorker({ ...this.deps, config });
     try {
       return await eventually(async () => {
         const mirror = await this.find();
