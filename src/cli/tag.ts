@@ -1,7 +1,8 @@
 import { parseDuration } from "../config/duration.ts";
 import type { Deps } from "../domain/deps.ts";
 import type { RepositoryRow } from "../domain/repositories/repositories.ts";
-import { changeTag, removeTagForGood, restoreTag } from "../domain/content/tag_changes.ts";
+import { changeTag } from "../domain/content/tag_changes.ts";
+import { removeTagForGood, restoreTag } from "../domain/content/time_machine.ts";
 import { deleteTag, listTagHistory, type TagFilter, type TagPeriodRow } from "../domain/content/tags.ts";
 import { AppError } from "../lib/errors.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";

@@ -1,31 +1,21 @@
-/** What people do to tags by hand, besides pushing and deleting (`tags.ts`). The time machine is Quay's. */
-import { durationMs } from "../../config/duration.ts";
+/** What people do to live tags by hand, besides pushing and deleting (`tags.ts`). */
 import type { Sql } from "../../drivers/database/postgres.ts";
-import { selectCommonLabel } from "../../drivers/database/queries/label.ts";
 import {
   type ManifestRow,
-  selectChildIds,
   selectManifestDigest,
   selectManifests,
 } from "../../drivers/database/queries/manifest.ts";
 import { selectLiveTag, updateTagEnd, updateTagImmutable } from "../../drivers/database/queries/tag.ts";
-import {
-  endForGood,
-  endHiddenTagsBelow,
-  selectEndedTagIds,
-  selectRestorableManifest,
-} from "../../drivers/database/queries/tag_history.ts";
-import { selectNamespace } from "../../drivers/database/queries/user.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseTagName } from "../../oci/reference.ts";
 import { type Actor, canAdministerRepository } from "../access/access.ts";
 import { logRepositoryAction, usernameOf } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
-import { EXPIRES_AFTER, expiresAfterMs } from "./labels.ts";
 import { findImmutabilityRule } from "./immutability_policies.ts";
 import type { LogKind } from "../logs/log_kinds.ts";
 import type { RepositoryRef } from "../repositories/repositories.ts";
 import { refusal } from "../access/rights.ts";
+import { cutEnd, endByLabel, mayBeImmutable } from "./tag_end.ts";
 import { lockTags, pointTag, tagIsImmutable } from "./tags.ts";
 
 export interface TagChange {
@@ -59,7 +49,7 @@ export async function changeTag(
   await deps.sql.begin(async (tx) => {
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
-    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
+    const log = tagLog({ ...deps, sql: tx }, actor, repository, name);
     if (immutable === false) await setImmutable(tx, { repositoryId, name, nowMs, immutable }, deps, log);
     if (endMs !== undefined) {
       if (await selectLiveTag(tx, repositoryId, name, nowMs) === undefined) throw notFound();
@@ -95,12 +85,7 @@ export async function changeTag(
   deps.changes?.changed(repositoryId);
 }
 
-/** What ends by itself is immutable only where that is allowed. */
-function mayBeImmutable({ config }: Pick<Deps, "config">, endMs: number | null): boolean {
-  return endMs === null || config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
-}
-
-type TagLog = ReturnType<typeof logOf>;
+type TagLog = ReturnType<typeof tagLog>;
 
 async function setEnd(
   deps: Pick<Deps, "config">,
@@ -164,95 +149,8 @@ async function checkImmutabilityRight(
   if (!immutable && !await canAdministerRepository(deps, actor, repository)) throw refusal(actor);
 }
 
-/**
- * Points a tag at a manifest that it, or another tag, meant within the namespace's time machine. Done again it starts a
- * new period, as Quay does.
- * @param repository opened by the caller for changes
- * @throws {AppError} `tag_invalid`, `tag_immutable`; `not_found` when the digest cannot be restored any more
- */
-export async function restoreTag(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "log" | "now">,
-  actor: Actor,
-  repository: RepositoryRef,
-  name: string,
-  digest: string,
-): Promise<void> {
-  parseTagName(name);
-  const { id: repositoryId } = repository;
-  const windowMs = await timeMachineMs(deps, repository);
-  const rule = await findImmutabilityRule(deps, repositoryId);
-  await deps.sql.begin(async (tx) => {
-    await lockTags(tx, repositoryId, [name]);
-    const nowMs = deps.now();
-    const manifestId = await selectRestorableManifest(tx, repositoryId, digest, nowMs - windowMs);
-    if (manifestId === undefined) throw notFound();
-    const endMs = await endByLabel(tx, manifestId, nowMs);
-    const immutable = mayBeImmutable(deps, endMs) && rule(name);
-    const became = await pointTag(tx, {
-      repositoryId,
-      name,
-      manifestId,
-      nowMs,
-      endMs,
-      reversion: true,
-      immutable,
-    });
-    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
-    await log("revert_tag", { manifest_digest: digest });
-    if (became) await log("tag_made_immutable_by_policy", { manifest_digest: digest });
-  });
-  deps.changes?.changed(repositoryId);
-}
-
-/** Which periods of a tag to take from the time machine: the live one, or the ended ones of a digest. */
-export interface TagRemoval {
-  readonly target: { readonly live: true } | { readonly endedWithDigest: string };
-  /** What keeps the index's children ends as well. */
-  readonly withChildren: boolean;
-}
-
-/**
- * Takes a tag past restoring: the next garbage collection removes what only it held.
- * @param repository opened by the caller for changes
- * @throws {AppError} `feature_disabled` without `PERMANENTLY_DELETE_TAGS`; `not_found` when nothing fits
- */
-export async function removeTagForGood(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
-  actor: Actor,
-  repository: RepositoryRef,
-  name: string,
-  { target, withChildren }: TagRemoval,
-): Promise<void> {
-  if (!deps.config.PERMANENTLY_DELETE_TAGS) throw new AppError("feature_disabled", "Not Found");
-  const { id: repositoryId } = repository;
-  const windowMs = await timeMachineMs(deps, repository);
-  await deps.sql.begin(async (tx) => {
-    await lockTags(tx, repositoryId, [name]);
-    const nowMs = deps.now();
-    const endMs = nowMs - windowMs;
-    let rows: { id: number; manifestId: number }[];
-    if ("live" in target) {
-      const live = await selectLiveTag(tx, repositoryId, name, nowMs);
-      if (live?.immutable) throw tagIsImmutable(name);
-      rows = live === undefined ? [] : [live];
-    } else {
-      const { endedWithDigest: digest } = target;
-      rows = await selectEndedTagIds(tx, { repositoryId, name, digest, nowMs, endedAfterMs: endMs });
-    }
-    const [first] = rows;
-    if (first === undefined) throw notFound();
-    await endForGood(tx, { repositoryId, name, ids: rows.map((row) => row.id), endMs });
-    if (withChildren) await endHiddenTagsBelow(tx, first.manifestId, endMs);
-    const log = logOf({ ...deps, sql: tx }, actor, repository, name);
-    await log("permanently_delete_tag", {
-      manifest_digest: await selectManifestDigest(tx, first.manifestId),
-    });
-  });
-  deps.changes?.changed(repositoryId);
-}
-
 /** Writes rows about one tag. */
-function logOf(
+export function tagLog(
   deps: Parameters<typeof logRepositoryAction>[0],
   actor: Actor,
   repository: RepositoryRef,
@@ -264,31 +162,6 @@ function logOf(
 
 function epochSeconds(ms: number | null): number | null {
   return ms === null ? null : Math.floor(ms / 1000);
-}
-
-/** Milliseconds for which the namespace keeps what has ended. */
-async function timeMachineMs({ sql }: Pick<Deps, "sql">, repository: RepositoryRef): Promise<number> {
-  return ((await selectNamespace(sql, repository.namespace))?.tagExpirationS ?? 0) * 1000;
-}
-
-/** When a tag that points at the manifest from `nowMs` on ends by its label, or by the one that all children share. */
-export async function endByLabel(tx: Sql, manifestId: number, nowMs: number): Promise<number | null> {
-  const own = await selectCommonLabel(tx, [manifestId], EXPIRES_AFTER);
-  const ownMs = expiresAfterMs(own.values[0]);
-  if (ownMs !== undefined) return nowMs + ownMs;
-  const children = await selectChildIds(tx, manifestId);
-  if (children.length === 0) return null;
-  const { values, carriers } = await selectCommonLabel(tx, children, EXPIRES_AFTER);
-  const sharedMs = carriers === children.length && values.length === 1
-    ? expiresAfterMs(values[0])
-    : undefined;
-  return sharedMs === undefined ? null : nowMs + sharedMs;
-}
-
-function cutEnd({ config }: Pick<Deps, "config">, startMs: number, endMs: number): number {
-  const leastMs = durationMs(config.LABELED_EXPIRATION_MINIMUM);
-  const mostMs = durationMs(config.LABELED_EXPIRATION_MAXIMUM);
-  return startMs + Math.min(Math.max(endMs - startMs, leastMs), mostMs);
 }
 
 /** Garbage collection took the manifest between the look at it and the row that points at it. */

@@ -4,7 +4,7 @@ import { endTag, selectLiveTag } from "../../drivers/database/queries/tag.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
-import { endByLabel } from "../content/tag_changes.ts";
+import { endByLabel } from "../content/tag_end.ts";
 import { notifyRepository } from "../notifications/notifications.ts";
 import { lockTags, pointTag } from "../content/tags.ts";
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { openForChanges, openRepository } from "../../domain/repositories/repositories.ts";
-import { changeTag, removeTagForGood, restoreTag } from "../../domain/content/tag_changes.ts";
+import { changeTag } from "../../domain/content/tag_changes.ts";
+import { removeTagForGood, restoreTag } from "../../domain/content/time_machine.ts";
 import {
   deleteTag,
   findIndexChildren,
