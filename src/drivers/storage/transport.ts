@@ -59,6 +59,8 @@ export function createTransport(authorities: readonly string[], lookup?: LookupF
         headers: rest,
         dispatcher: agent,
         headersTimeout: answerMs,
+        // undici gives a connection up after each HEAD unless it is told not to.
+        reset: false,
         ...(body !== undefined && { body }),
         ...(signal !== undefined && { signal }),
       });

@@ -116,15 +116,24 @@ export async function copyObject(
   const uploadId = await createMultipart(client, to, events);
   try {
     const parts: PartTag[] = [];
+    const count = Math.ceil(sizeBytes / partBytes);
     let next = 0;
     const lane = async () => {
-      for (let at = next++; at * partBytes < sizeBytes; at = next++) {
+      for (let at = next++; at < count; at = next++) {
         const start = at * partBytes;
         const end = Math.min(sizeBytes, start + partBytes) - 1;
-        parts[at] = await copyPart(client, { to, uploadId, number: at + 1, source, start, end });
+        try {
+          parts[at] = await copyPart(client, { to, uploadId, number: at + 1, source, start, end });
+        } catch (error) {
+          next = count;
+          throw error;
+        }
       }
     };
-    await Promise.all(Array.from({ length: COPIES_AT_ONCE }, lane));
+    // All of them have ended before the upload is given up: a part that comes later would stay, and cost, for ever.
+    const lanes = await Promise.allSettled(Array.from({ length: COPIES_AT_ONCE }, lane));
+    const broken = lanes.find((one) => one.status === "rejected");
+    if (broken !== undefined) throw broken.reason;
     await completeMultipart(client, { key: to, uploadId, parts }, events);
   } catch (error) {
     await abortMultipart(client, to, uploadId).catch(() => {}); // the clean-up gets it otherwise
