@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { ipv6OnlyNamespace } from "../clients/network_namespace.ts";
 import { type OciClients, ociClients } from "../clients/oci_clients.ts";
 import { makeOwnCa } from "../clients/own_ca.ts";
+import { eventually } from "../database/cluster.ts";
 import { test } from "../skip.ts";
 import { type Parent, type ParentOptions, startParent } from "./parents.ts";
 import { CREW, Site } from "./sites.ts";
@@ -155,6 +156,44 @@ async function follow(
 
 const digestOf = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
+/** An organization of the edge's follows one of the parent's: what is there is found, made and copied, and podman pulls it. */
+async function followOrganization(clients: OciClients, edge: Site, parent: Site): Promise<void> {
+  const names = ["app", "tools/one"];
+  const dest = ["--dest-tls-verify=false", "--dest-creds", `${CREW.username}:${CREW.password}`];
+  for (const name of names) {
+    const to = `docker://${parent.registry}/acme/${name}:1`;
+    await clients.run("skopeo", "copy", "-q", "--all", ...dest, `oci:${clients.dir}/built:1`, to);
+  }
+  await edge.expect(201, "POST", "/organization/", { name: "branch" });
+  await edge.expect(201, "PUT", "/organization/branch/robots/mirror", {});
+  await edge.expect(201, "POST", "/organization/branch/mirror", {
+    external_registry_type: "quay",
+    external_registry_url: `http://${parent.registry}`,
+    external_namespace: "acme",
+    external_registry_password: parent.token,
+    external_registry_config: { verify_tls: false },
+    robot_username: "branch+mirror",
+    visibility: "private",
+    sync_interval: 3600,
+    sync_start_date: "2020-01-01T00:00:00Z",
+  });
+  await eventually(async () => {
+    const { repositories } = await edge.expect(200, "GET", "/organization/branch/mirror/repositories");
+    const statuses = repositories.map((one: { name: string; sync_status: string }) => [
+      one.name,
+      one.sync_status,
+    ]);
+    assert.deepEqual(statuses.sort(), names.map((name) => [name, "SUCCESS"]));
+  }, 60_000);
+  const source = ["--tls-verify=false", "--creds", `${CREW.username}:${CREW.password}`];
+  for (const name of names) {
+    const raw = (at: Site, namespace: string) =>
+      clients.run("skopeo", "inspect", "--raw", ...source, `docker://${at.registry}/${namespace}/${name}:1`);
+    assert.equal(await raw(edge, "branch"), await raw(parent, "acme"));
+    await clients.run("podman", "pull", "-q", ...source, `${edge.registry}/branch/${name}:1`);
+  }
+}
+
 /** An edge and all kinds of parents in one network. */
 async function followAll(t: Deno.TestContext, address: string, netns?: string): Promise<void> {
   const plain = address.replace(/[\[\]]/g, "");
@@ -165,7 +204,7 @@ async function followAll(t: Deno.TestContext, address: string, netns?: string): 
     address,
     name: "edge.example",
     clients,
-    config: { SSRF_ALLOWED_HOSTS: ["parent.example"] },
+    config: { FEATURE_ORG_MIRROR: true, ORG_MIRROR_INTERVAL: 1, SSRF_ALLOWED_HOSTS: ["parent.example"] },
     configFiles: { "extra_ca_certs/parent.crt": ca },
   });
   await buildVersions(clients);
@@ -206,14 +245,18 @@ async function followAll(t: Deno.TestContext, address: string, netns?: string): 
           account: BOB,
         })),
   );
-  await step("a second Quaylet, with tokens", async () => {
-    await using parent = await Site.start({ address, name: "parent.example", clients });
-    await follow(clients, edge, "quaylet", {
-      repository: `${parent.registry}/crew/app`,
-      tls: false,
-      account: CREW,
-    });
-  });
+  await step(
+    "a second Quaylet, with tokens: a repository, and an organization with all that it has",
+    async () => {
+      await using parent = await Site.start({ address, name: "parent.example", clients });
+      await follow(clients, edge, "quaylet", {
+        repository: `${parent.registry}/crew/app`,
+        tls: false,
+        account: CREW,
+      });
+      await followOrganization(clients, edge, parent);
+    },
+  );
 }
 
 test({
