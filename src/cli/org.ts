@@ -1,9 +1,6 @@
 import { visibleEmail } from "../domain/accounts/accounts.ts";
-import {
-  createOrganization,
-  deleteOrganization,
-  describeOrganization,
-} from "../domain/organizations/organizations.ts";
+import { createOrganization, deleteOrganization } from "../domain/organizations/organizations.ts";
+import { describeOrganization } from "../domain/organizations/organization_views.ts";
 import { renameOrganization } from "../domain/organizations/managed_organizations.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
 import { fields, table } from "./table.ts";

@@ -9,15 +9,17 @@ import {
 } from "../domain/access/repository_permissions.ts";
 import {
   createRepository,
-  deleteRepository,
-  listRepositories,
   REPOSITORY_STATE,
   type RepositoryRow,
+  type Visibility,
+} from "../domain/repositories/repositories.ts";
+import { listRepositories } from "../domain/repositories/repository_lists.ts";
+import {
+  deleteRepository,
   setDescription,
   setState,
   setVisibility,
-  type Visibility,
-} from "../domain/repositories/repositories.ts";
+} from "../domain/repositories/repository_changes.ts";
 import { findNamespace } from "../domain/organizations/organizations.ts";
 import { OPERATOR, operatorCommand, type Request } from "./operator.ts";
 import { type Output, usageError } from "./output.ts";

@@ -1,5 +1,5 @@
 import { visibleEmail } from "../domain/accounts/accounts.ts";
-import { describeOrganization } from "../domain/organizations/organizations.ts";
+import { describeOrganization } from "../domain/organizations/organization_views.ts";
 import {
   addTeamMember,
   deleteTeam,

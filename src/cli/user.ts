@@ -6,7 +6,7 @@ import {
   listManagedAccounts,
 } from "../domain/accounts/managed_accounts.ts";
 import type { Deps } from "../domain/deps.ts";
-import { listOrganizationsOf } from "../domain/organizations/organizations.ts";
+import { listOrganizationsOf } from "../domain/organizations/organization_views.ts";
 import { OPERATOR, operatorCommand } from "./operator.ts";
 import type { Output } from "./output.ts";
 import {

@@ -3,11 +3,8 @@ import { findUser } from "../../src/domain/accounts/accounts.ts";
 import { createRobot } from "../../src/domain/accounts/robots.ts";
 import { sealSession, startUserSession } from "../../src/domain/accounts/sessions.ts";
 import { createImmutabilityPolicy } from "../../src/domain/content/immutability_policies.ts";
-import {
-  createRepository,
-  deleteRepository,
-  openRepository,
-} from "../../src/domain/repositories/repositories.ts";
+import { createRepository, openRepository } from "../../src/domain/repositories/repositories.ts";
+import { deleteRepository } from "../../src/domain/repositories/repository_changes.ts";
 import { ApiClient, mount } from "../api/api_client.ts";
 import { randomBytes } from "../mirror/images.ts";
 import { HARBOR_ACCOUNT, QUAY_TOKEN, startFakeHarbor, startFakeQuay, withNamespace } from "./fake_parents.ts";

@@ -1,40 +1,20 @@
-import {
-  deleteContactEmail,
-  selectContactEmail,
-  upsertContactEmail,
-} from "../../drivers/database/queries/contact_email.ts";
-import {
-  insertTeam,
-  insertTeamMember,
-  isOrganizationMember,
-  selectTeams,
-  type TeamListing,
-  type TeamRole,
-} from "../../drivers/database/queries/team.ts";
+import { upsertContactEmail } from "../../drivers/database/queries/contact_email.ts";
+import { insertTeam, insertTeamMember } from "../../drivers/database/queries/team.ts";
 import {
   selectAccount,
   selectNamespace,
-  selectNamespaces,
-  selectOrganizationsOf,
   selectUserById,
-  updateAccountSettings,
   type UserRow,
 } from "../../drivers/database/queries/user.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Actor, canCreateOrganization, isGlobalReadonlySuperuser } from "../access/access.ts";
-import {
-  changedSettings,
-  checkOptionalEmail,
-  checkTagExpiration,
-  claimEmail,
-} from "../accounts/account_settings.ts";
-import { checkEmail, claimAccount, visibleEmail } from "../accounts/accounts.ts";
+import { checkOptionalEmail } from "../accounts/account_settings.ts";
+import { checkEmail, claimAccount } from "../accounts/accounts.ts";
 import { logAction } from "../logs/action_log.ts";
 import type { Deps } from "../deps.ts";
-import type { LogKind } from "../logs/log_kinds.ts";
 import { checkAccountName } from "../names.ts";
 import { removeNamespace } from "./namespace_removal.ts";
-import { canAdministerNamespace, hasScope, isOperator, refusal, requirePerson } from "../access/rights.ts";
+import { canAdministerNamespace, isOperator, refusal, requirePerson } from "../access/rights.ts";
 
 /** The team that every organization starts with. */
 const OWNERS = "owners";
@@ -174,136 +154,6 @@ export async function deleteOrganization(
       namespaceId: organization.id,
       metadata: { namespace: name },
     }));
-}
-
-/** What its administrators may change of an organization; what is absent stays as it is. */
-export interface OrganizationChange {
-  readonly email?: string | undefined;
-  /** `""` takes it away. */
-  readonly contactEmail?: string | undefined;
-  readonly invoiceEmail?: boolean | undefined;
-  /** `""` takes it away. */
-  readonly invoiceEmailAddress?: string | undefined;
-  /** One of `TAG_EXPIRATION_OPTIONS`. */
-  readonly tagExpirationS?: number | undefined;
-}
-
-/**
- * Changes an organization, all of it or nothing.
- * @throws {AppError} `invalid_request`, `already_exists` (e-mail), `not_found`, `insufficient_scope`, `unauthenticated`
- */
-export async function changeOrganization(
-  deps: Pick<Deps, "sql" | "config" | "now">,
-  actor: Actor,
-  name: string,
-  change: OrganizationChange,
-): Promise<void> {
-  const organization = await openOrganization(deps, actor, name);
-  const { email, contactEmail, invoiceEmail, invoiceEmailAddress } = change;
-  const tagExpirationS = checkTagExpiration(deps.config, change.tagExpirationS);
-  const oldEmail = visibleEmail(organization);
-  const oldContact = await selectContactEmail(deps.sql, organization.id) ?? "";
-  // Forms send back what they were shown.
-  const newEmail = email === undefined || email === (oldEmail || oldContact) ? undefined : email;
-  if (newEmail !== undefined) checkEmail(deps, newEmail);
-  const isNewContact = contactEmail !== oldContact && contactEmail !== (oldContact || oldEmail);
-  const newContact = isNewContact ? contactEmail : undefined;
-  checkOptionalEmail(newContact);
-  checkOptionalEmail(invoiceEmailAddress);
-  const changes = changedSettings(organization, { invoiceEmail, invoiceEmailAddress, tagExpirationS });
-  await deps.sql.begin(async (tx) => {
-    const log = (kind: LogKind, metadata: Record<string, unknown>) =>
-      logAction({ ...deps, sql: tx }, actor, {
-        kind,
-        namespaceId: organization.id,
-        metadata: { ...metadata, namespace: name },
-      });
-    await updateAccountSettings(tx, organization.id, changes);
-    if (newEmail !== undefined) {
-      await claimEmail(tx, organization, newEmail);
-      await log("org_change_email", { email: newEmail, old_email: oldEmail });
-    }
-    if (newContact !== undefined) {
-      await (newContact === ""
-        ? deleteContactEmail(tx, organization.id)
-        : upsertContactEmail(tx, organization.id, newContact));
-      await log("org_change_email", { email: newContact, old_email: oldContact });
-    }
-    if (changes.invoiceEmail !== undefined) {
-      await log("org_change_invoicing", { invoice_email: invoiceEmail });
-    }
-    if (changes.invoiceEmailAddress !== undefined) {
-      await log("org_change_invoicing", { invoice_email_address: invoiceEmailAddress });
-    }
-    if (changes.tagExpirationS !== undefined) {
-      await log("org_change_tag_expiration", { tag_expiration: tagExpirationS });
-    }
-  });
-}
-
-export interface OrganizationDescription {
-  readonly organization: UserRow;
-  readonly isAdmin: boolean;
-  readonly isMember: boolean;
-  /** For those who may see them. */
-  readonly teams: TeamListing[] | undefined;
-  /** For administrators; `""`: none. */
-  readonly contactEmail: string | undefined;
-}
-
-/** What `actor` may see of an organization: everybody its name, members the teams, administrators the settings. */
-export async function describeOrganization(
-  deps: Pick<Deps, "sql" | "config">,
-  actor: Actor,
-  name: string,
-): Promise<OrganizationDescription> {
-  const organization = await findOrganization(deps, name);
-  const userId = actor.kind === "user" || actor.kind === "robot" ? actor.id : null;
-  const isAdmin = await canAdministerNamespace(deps, actor, organization);
-  const isMember = userId !== null && hasScope(actor, "org:admin") &&
-    await isOrganizationMember(deps.sql, organization.id, userId);
-  const seesTeams = isAdmin || isMember || isGlobalReadonlySuperuser(deps.config, actor);
-  const teams = seesTeams ? await selectTeams(deps.sql, organization.id, userId) : undefined;
-  const contactEmail = isAdmin ? await selectContactEmail(deps.sql, organization.id) ?? "" : undefined;
-  return { organization, isAdmin, isMember, teams, contactEmail };
-}
-
-/** The organizations in whose teams the person is. */
-export function listOrganizationsOf(deps: Pick<Deps, "sql">, person: { id: number }) {
-  return selectOrganizationsOf(deps.sql, person.id);
-}
-
-export interface ShownNamespace {
-  readonly name: string;
-  readonly email: string;
-  readonly isOrganization: boolean;
-  /** In `PUBLIC_NAMESPACES`. */
-  readonly isPublic: boolean;
-  /** The person's; absent: none. */
-  readonly role?: TeamRole;
-}
-
-/** What consoles list for the person: its organizations, and the namespaces that everybody is shown. */
-export async function listShownNamespaces(
-  deps: Pick<Deps, "sql" | "config">,
-  person: { id: number },
-): Promise<ShownNamespace[]> {
-  const isPublic = new Set(deps.config.PUBLIC_NAMESPACES);
-  const own = (await listOrganizationsOf(deps, person)).map((organization) => ({
-    ...organization,
-    isOrganization: true,
-    isPublic: isPublic.has(organization.name),
-  }));
-  for (const { name } of own) isPublic.delete(name);
-  if (isPublic.size === 0) return own;
-  const others = (await selectNamespaces(deps.sql, [...isPublic])).filter(({ id }) => id !== person.id);
-  const shown = others.map(({ username, email, organization }) => ({
-    name: username,
-    email,
-    isOrganization: organization,
-    isPublic: true,
-  }));
-  return [...own, ...shown].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** The user or organization that owns repositories under that name. @throws {AppError} `not_found` */

@@ -1,29 +1,16 @@
 import { isMirroredNamespace } from "../../drivers/database/queries/organization_mirror.ts";
-import { insertQueueItem } from "../../drivers/database/queries/queue.ts";
 import {
   applyPrototypes,
-  insertDeletedRepository,
   insertRepository,
   isStarred,
-  type ListingScope,
-  markRepositoryForDeletion,
   REPOSITORY_STATE,
   type RepositoryRef,
   type RepositoryRow,
   type RepositoryState,
-  selectRepositories,
   selectRepository,
-  selectVisibleRepositories,
-  updateRepositoryDescription,
-  updateRepositoryState,
-  updateRepositoryVisibility,
   type Visibility,
 } from "../../drivers/database/queries/repository.ts";
-import {
-  selectGrantedIds,
-  upsertUserPermission,
-} from "../../drivers/database/queries/repository_permission.ts";
-import { isOrganizationAdmin } from "../../drivers/database/queries/team.ts";
+import { upsertUserPermission } from "../../drivers/database/queries/repository_permission.ts";
 import { selectNamespace } from "../../drivers/database/queries/user.ts";
 import type { Sql } from "../../drivers/database/postgres.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -36,7 +23,7 @@ import {
   readsEveryRepository,
 } from "../access/access.ts";
 import { logRepositoryAction } from "../logs/action_log.ts";
-import { hasFullAccess, hasScope, refusal } from "../access/rights.ts";
+import { refusal } from "../access/rights.ts";
 import type { Deps } from "../deps.ts";
 import { isRepositoryName } from "../names.ts";
 
@@ -204,167 +191,4 @@ export async function describeRepository(
     isStarred: actor.kind === "user" && await isStarred(deps.sql, repository.id, actor.id),
     tagExpirationS: owner?.tagExpirationS ?? 0,
   };
-}
-
-/** @param repository opened by the caller for `write` */
-export async function setDescription(
-  deps: Pick<Deps, "sql" | "config" | "now">,
-  actor: Actor,
-  repository: RepositoryRef,
-  text: string,
-): Promise<void> {
-  await deps.sql.begin(async (tx) => {
-    await updateRepositoryDescription(tx, repository.id, text);
-    const by = { actor, repository };
-    await logRepositoryAction({ ...deps, sql: tx }, by, "set_repo_description", { description: text });
-  });
-}
-
-/** @param repository opened by the caller for `admin` */
-export async function setVisibility(
-  deps: Pick<Deps, "sql" | "config" | "now">,
-  actor: Actor,
-  repository: RepositoryRef,
-  visibility: Visibility,
-): Promise<void> {
-  await deps.sql.begin(async (tx) => {
-    await updateRepositoryVisibility(tx, repository.id, visibility);
-    const by = { actor, repository };
-    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_visibility", { visibility });
-  });
-}
-
-/**
- * @param repository opened by the caller for `admin`
- * @param state MIRROR also without a mirror: that may follow
- * @throws {AppError} `invalid_request` for states that nobody sets by hand
- */
-export async function setState(
-  deps: Pick<Deps, "sql" | "config" | "now">,
-  actor: Actor,
-  repository: RepositoryRef,
-  state: string,
-): Promise<void> {
-  if (state !== "NORMAL" && state !== "READ_ONLY" && state !== "MIRROR") {
-    throw new AppError("invalid_request", `${state} is not a valid state`);
-  }
-  if (repository.state === REPOSITORY_STATE.ORG_MIRROR) {
-    throw new AppError(
-      "invalid_request",
-      `The repository belongs to the mirror of the organization ${repository.namespace}, and is normal again once that is deleted`,
-    );
-  }
-  await deps.sql.begin(async (tx) => {
-    await updateRepositoryState(tx, repository.id, REPOSITORY_STATE[state]);
-    const by = { actor, repository };
-    await logRepositoryAction({ ...deps, sql: tx }, by, "change_repo_state", { state_changed: state });
-  });
-}
-
-/**
- * Hides the repository at once and frees its name; its content goes with the queue `repositorygc`. Done twice at once,
- * one caller learns that it was not there.
- * @param repository opened by the caller for `admin`
- * @throws {AppError} `not_found`
- */
-export async function deleteRepository(
-  deps: Pick<Deps, "sql" | "config" | "changes" | "now">,
-  actor: Actor,
-  repository: RepositoryRef,
-): Promise<void> {
-  const nowMs = deps.now();
-  await deps.sql.begin(async (tx) => {
-    if (!await markRepositoryForDeletion(tx, repository.id)) throw new AppError("not_found", "Not Found");
-    const queueId = await insertQueueItem(tx, {
-      queueName: `repositorygc/${repository.namespaceId}/${repository.id}/`,
-      body: JSON.stringify({ marker_id: null, repository_id: repository.id, original_name: repository.name }),
-      nowMs,
-      retries: 5,
-    });
-    await insertDeletedRepository(tx, {
-      repositoryId: repository.id,
-      originalName: repository.name,
-      queueId,
-      nowMs,
-    });
-    await logRepositoryAction({ ...deps, sql: tx }, { actor, repository }, "delete_repo");
-  });
-  deps.changes?.changed(repository.id);
-}
-
-export interface RepositoryPage {
-  readonly repositories: RepositoryRow[];
-  /** Where the next page starts; undefined on the last one. */
-  readonly next: string | undefined;
-}
-
-/**
- * The repositories of `namespace` that `actor` may see, by name. The page costs the same wherever it is.
- * @param after the last name of the page before, or `""`
- */
-export async function listRepositories(
-  deps: Pick<Deps, "sql" | "config">,
-  actor: Actor,
-  options: { namespace: string; after: string; limit: number },
-): Promise<RepositoryPage> {
-  const owner = await selectNamespace(deps.sql, options.namespace);
-  if (owner === undefined) return { repositories: [], next: undefined };
-  const readerId = hasScope(actor, "repo:read") && actor.kind !== "anonymous" && "id" in actor
-    ? actor.id
-    : null;
-  const all = hasFullAccess(deps.config, actor) || readsEveryRepository(deps.config, actor) ||
-    readerId !== null &&
-      (readerId === owner.id ||
-        owner.organization && await isOrganizationAdmin(deps.sql, owner.id, readerId));
-  const rows = await selectRepositories(deps.sql, {
-    namespaceId: owner.id,
-    scope: all ? { kind: "all" } : await visibleScope(deps, readerId),
-    kind: "image",
-    afterName: options.after,
-    limit: options.limit + 1,
-  });
-  return page(rows, options.limit, (row) => row.name);
-}
-
-/** From here on it is dearer to look at each granted repository than to look for the next that is granted. */
-const FEW_GRANTS = 1000;
-
-async function visibleScope({ sql }: Pick<Deps, "sql">, userId: number | null): Promise<ListingScope> {
-  if (userId === null) return { kind: "some", grantedIds: [] };
-  const grantedIds = await selectGrantedIds(sql, userId, FEW_GRANTS + 1);
-  return grantedIds.length > FEW_GRANTS ? { kind: "visible", userId } : { kind: "some", grantedIds };
-}
-
-/**
- * Repositories of all namespaces that `actor` may see, oldest first: public ones, those of the own namespace and of
- * organizations that `actor` administers, and those with a permission. Strangers see none without
- * `FEATURE_ANONYMOUS_ACCESS`.
- */
-export async function listVisibleRepositories(
-  deps: Pick<Deps, "sql" | "config">,
-  actor: Actor,
-  options: { after: string; limit: number },
-): Promise<RepositoryPage> {
-  const { sql, config } = deps;
-  if (actor.kind === "anonymous" && !config.FEATURE_ANONYMOUS_ACCESS) {
-    return { repositories: [], next: undefined };
-  }
-  const reads = hasScope(actor, "repo:read") && (actor.kind === "user" || actor.kind === "robot");
-  const viewer = {
-    all: hasFullAccess(config, actor) || readsEveryRepository(config, actor),
-    userId: reads ? actor.id : null,
-  };
-  const afterId = Number(options.after || 0);
-  const rows = await selectVisibleRepositories(sql, viewer, {
-    kind: "image",
-    afterId: Number.isSafeInteger(afterId) ? afterId : 0,
-    limit: options.limit + 1,
-  });
-  return page(rows, options.limit, (row) => `${row.id}`);
-}
-
-function page(rows: RepositoryRow[], limit: number, key: (row: RepositoryRow) => string): RepositoryPage {
-  const repositories = rows.slice(0, limit);
-  const last = repositories.at(-1);
-  return { repositories, next: rows.length > limit && last !== undefined ? key(last) : undefined };
 }

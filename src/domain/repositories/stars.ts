@@ -10,7 +10,8 @@ import {
 import { AppError } from "../../lib/errors.ts";
 import { type Actor, readsEveryRepository } from "../access/access.ts";
 import type { Deps } from "../deps.ts";
-import { openRepository, type RepositoryPage } from "./repositories.ts";
+import { openRepository } from "./repositories.ts";
+import type { RepositoryPage } from "./repository_lists.ts";
 import { hasFullAccess, hasScope, requirePerson } from "../access/rights.ts";
 
 /** Marks a repository that `actor` can read as one of its favourites; again changes nothing. @throws {AppError} */

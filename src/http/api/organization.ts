@@ -3,12 +3,9 @@ import { visibleEmail } from "../../domain/accounts/accounts.ts";
 import { type Actor, isGlobalReadonlySuperuser } from "../../domain/access/access.ts";
 import { requireHuman } from "../../domain/accounts/captcha.ts";
 import type { Deps } from "../../domain/deps.ts";
-import {
-  changeOrganization,
-  createOrganization,
-  deleteOrganization,
-  describeOrganization,
-} from "../../domain/organizations/organizations.ts";
+import { createOrganization, deleteOrganization } from "../../domain/organizations/organizations.ts";
+import { describeOrganization } from "../../domain/organizations/organization_views.ts";
+import { changeOrganization } from "../../domain/organizations/organization_changes.ts";
 import { avatar, avatarSchema } from "./avatar.ts";
 import { captchaField, optionalText } from "./fields.ts";
 import { quotaFields, quotaFieldsOf } from "./quota_view.ts";

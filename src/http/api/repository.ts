@@ -4,17 +4,18 @@ import type { Deps } from "../../domain/deps.ts";
 import { requirePerson } from "../../domain/access/rights.ts";
 import {
   createRepository,
-  deleteRepository,
   describeRepository,
-  listRepositories,
-  listVisibleRepositories,
   openRepository,
   REPOSITORY_STATE,
   type RepositoryRow,
+} from "../../domain/repositories/repositories.ts";
+import { listRepositories, listVisibleRepositories } from "../../domain/repositories/repository_lists.ts";
+import {
+  deleteRepository,
   setDescription,
   setState,
   setVisibility,
-} from "../../domain/repositories/repositories.ts";
+} from "../../domain/repositories/repository_changes.ts";
 import { listActionCounts } from "../../domain/repositories/popularity.ts";
 import { type QuotaReport, reportRepositories } from "../../domain/quota/quota_reports.ts";
 import { listTagHistory } from "../../domain/content/tags.ts";

@@ -7,7 +7,7 @@ import {
   isSuperuser,
 } from "../../domain/access/access.ts";
 import type { Deps } from "../../domain/deps.ts";
-import { listShownNamespaces } from "../../domain/organizations/organizations.ts";
+import { listShownNamespaces } from "../../domain/organizations/organization_views.ts";
 import { changeProfile, viewProfile } from "../../domain/accounts/profile.ts";
 import { hasScope, requirePerson } from "../../domain/access/rights.ts";
 import { startSession, startUserSession } from "../../domain/accounts/sessions.ts";
