@@ -1,31 +1,20 @@
-import type { Hash } from "node:crypto";
 import { sizeBytes as parseSize } from "../../config/size.ts";
 import { insertLinks } from "../../drivers/database/queries/blob.ts";
-import {
-  type ClaimedFetch,
-  claimFetch,
-  deleteFetch,
-  type FetchProgress,
-  releaseFetch,
-  renewFetch,
-  saveFetch,
-} from "../../drivers/database/queries/blob_fetch.ts";
-import { completeUpload } from "../../drivers/database/queries/upload.ts";
-import type { StorageAppender, StorageLocation } from "../../drivers/storage/driver.ts";
-import { type Upstream, UpstreamError } from "../../drivers/upstream/driver.ts";
+import { claimFetch, renewFetch } from "../../drivers/database/queries/blob_fetch.ts";
 import { AppError } from "../../lib/errors.ts";
-import { algorithmOf, blobKey, createHasher, type Digest } from "../../oci/digest.ts";
-import type { Deps } from "../deps.ts";
-import { lostClaim, withDigestClaim } from "../content/digest_claim.ts";
-import { allLocations, locationOf, replicationRetries } from "../storage/locations.ts";
-import { requireRoom } from "../quota/enforcement.ts";
-import { perPool } from "../per_pool.ts";
-import { BufferedWriter } from "../content/upload_body.ts";
-import type { BufferPool } from "../content/upload_workspace.ts";
-import type { RunLimits } from "./limits.ts";
-import type { ReportProgress } from "./progress.ts";
-import { untilAborted } from "./waiting.ts";
 import { pause } from "../../lib/pause.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { perPool } from "../per_pool.ts";
+import { requireRoom } from "../quota/enforcement.ts";
+import {
+  type FetchContext,
+  type FetchDeps,
+  FetchSession,
+  LEASE_SECONDS,
+  lostLease,
+} from "./fetch_session.ts";
+import { HOLD_SECONDS, isInStorage, type WantedBlob } from "./stored_blob.ts";
+import { untilAborted } from "./waiting.ts";
 
 /*
  * One blob, from another registry into storage. As an upload (`domain/content/new_blob.ts`: the same order, the same protocol with
@@ -38,39 +27,8 @@ import { pause } from "../../lib/pause.ts";
  * hash of what is there is computed once a session, by reading it locally.
  */
 
-export type FetchDeps = Pick<Deps, "sql" | "config" | "storage" | "metrics" | "now"> & {
-  readonly buffers: BufferPool;
-};
-
-export interface WantedBlob {
-  readonly digest: Digest;
-  /** As the manifest says. */
-  readonly sizeBytes: number;
-}
-
-/** What a fetch is given by its run. */
-export interface FetchContext {
-  readonly repositoryId: number;
-  readonly upstream: Pick<Upstream, "openBlob">;
-  readonly limits: RunLimits;
-  readonly report: ReportProgress;
-  readonly signal: AbortSignal;
-}
-
-/** For so long the repository keeps what a run has brought and no manifest names yet: a slow link may take days. */
-export const HOLD_SECONDS = 7 * 24 * 3600;
-
-const LEASE_SECONDS = 60;
 const RENEW_MS = 20_000;
-/** Bytes after which what has come is forced out, and written down. */
-const CHECKPOINT_BYTES = 64 << 20;
-/** Attempts in a row that bring nothing. Any byte starts the count anew. */
-const FRUITLESS_MAX = 8;
-const PAUSE_MS = { first: 250, most: 30_000 } as const;
 const BUSY_WAIT_MS = 500;
-
-const fetchKey = (uuid: string) => `uploads/${uuid}`;
-const lostLease = () => new AppError("upload_invalid", "another process has taken this fetch over");
 
 /** Blobs that this process is fetching now, for whatever run. */
 const underWay = perPool(() => new Map<Digest, Promise<unknown>>());
@@ -112,17 +70,6 @@ async function link(deps: FetchDeps, blob: WantedBlob, { repositoryId }: FetchCo
   return (await insertLinks(deps.sql, link)).length > 0 && await isInStorage(deps, blob);
 }
 
-/** Whether an engine really has the object, in its full length: a row alone does not say so. */
-export async function isInStorage(
-  { storage }: Pick<Deps, "storage">,
-  { digest, sizeBytes }: WantedBlob,
-): Promise<boolean> {
-  for (const { driver } of allLocations(storage)) {
-    if ((await driver.stat(blobKey(digest)))?.sizeBytes === sizeBytes) return true;
-  }
-  return false;
-}
-
 /** @returns false while another process holds the fetch */
 async function fetchAlone(deps: FetchDeps, blob: WantedBlob, context: FetchContext): Promise<boolean> {
   context.signal.throwIfAborted();
@@ -143,282 +90,4 @@ async function fetchAlone(deps: FetchDeps, blob: WantedBlob, context: FetchConte
   } finally {
     clearInterval(renew);
   }
-}
-
-class FetchSession {
-  readonly #key: string;
-  /** What was begun somewhere goes on there. */
-  readonly #location: StorageLocation;
-  #hash: Hash;
-  /** Whether the hash has seen all bytes: not those of an earlier session that storage does not show yet. */
-  #isHashed = true;
-  #state: string | undefined;
-  /** Bytes that were handed to storage, and hashed. */
-  #atBytes = 0;
-  #durableBytes = 0;
-  /** Bytes of an earlier session. */
-  #inheritedBytes = 0;
-
-  constructor(
-    readonly deps: FetchDeps,
-    readonly blob: WantedBlob,
-    readonly context: FetchContext,
-    readonly claim: ClaimedFetch,
-  ) {
-    this.#key = fetchKey(claim.uuid);
-    this.#location = claim.locationName === undefined
-      ? deps.storage
-      : locationOf(deps.storage, claim.locationName);
-    this.#state = claim.storageState;
-    this.#hash = this.#newHash();
-  }
-
-  async run(): Promise<void> {
-    let stored = false;
-    try {
-      if (await this.#adoptStored()) stored = true;
-      else {
-        await this.#takeOver();
-        stored = await this.#store(await this.#fetchVerified());
-      }
-    } catch (error) {
-      // What storage has lost cannot be gone on with.
-      if (error instanceof AppError && error.code === "upload_unknown") this.#startOver();
-      throw error;
-    } finally {
-      // Whatever happened, the next one goes on from here.
-      if (!stored) await releaseFetch(this.deps.sql, this.claim, this.#progress()).catch(() => {});
-    }
-  }
-
-  /** An object that a crash left between its rename and its rows is as good as one that comes over the link. */
-  async #adoptStored(): Promise<boolean> {
-    const { driver } = this.#location;
-    const key = blobKey(this.blob.digest);
-    if ((await driver.stat(key))?.sizeBytes !== this.blob.sizeBytes) return false;
-    const hash = this.#newHash();
-    for await (const chunk of await driver.read(key)) hash.update(chunk);
-    if (this.#digestOf(hash) !== this.blob.digest || !await this.#store(key)) return false;
-    await driver.discard(this.#key, this.#state).catch(() => {}); // the clean-up gets it otherwise
-    return true;
-  }
-
-  /** Hashes what an earlier session has brought. */
-  async #takeOver(): Promise<void> {
-    const { driver } = this.#location;
-    const inStorage = (await driver.stat(this.#key))?.sizeBytes;
-    if (inStorage === undefined && this.claim.storageState !== undefined) {
-      // Object stores show nothing before its end: it is hashed then.
-      this.#atBytes = this.#durableBytes = this.#inheritedBytes = this.claim.sizeBytes;
-      this.#isHashed = this.#atBytes === 0;
-      if (this.#atBytes > 0) this.context.report({ kind: "here", bytes: this.#atBytes });
-      return;
-    }
-    const presentBytes = inStorage ?? 0;
-    if (presentBytes === 0 || presentBytes > this.blob.sizeBytes) return;
-    try {
-      for await (const chunk of await driver.read(this.#key, 0, presentBytes)) {
-        this.#hash.update(chunk);
-        this.#atBytes += chunk.length;
-        this.context.signal.throwIfAborted();
-      }
-    } catch (error) {
-      if (this.context.signal.aborted) throw error;
-      this.#startOver();
-    }
-    if (this.#atBytes !== presentBytes) this.#startOver();
-    this.#inheritedBytes = this.#atBytes;
-    this.#durableBytes = Math.min(this.claim.sizeBytes, this.#atBytes);
-    if (this.#atBytes > 0) this.context.report({ kind: "here", bytes: this.#atBytes });
-  }
-
-  /** @returns where the whole, verified object is */
-  async #fetchVerified(): Promise<string> {
-    const { digest, sizeBytes } = this.blob;
-    while (true) {
-      await this.#fetchRest();
-      const early = this.#isHashed ? undefined : await this.#finish();
-      if (early !== undefined) await this.#hashWhole(early);
-      const actual = this.#digestOf(this.#hash);
-      if (actual === digest) return early ?? await this.#finish();
-      const inheritedBytes = this.#inheritedBytes;
-      await this.#location.driver.discard(this.#key, this.#state).catch(() => {});
-      this.#startOver();
-      if (inheritedBytes > 0) continue; // a power cut may have spoilt what was there
-      throw new UpstreamError(
-        "lied",
-        `the blob that came (${sizeBytes} bytes) has the digest ${actual}, not ${digest}`,
-      );
-    }
-  }
-
-  async #hashWhole(key: string): Promise<void> {
-    this.#hash = this.#newHash();
-    for await (const chunk of await this.#location.driver.read(key)) this.#hash.update(chunk);
-  }
-
-  /** Goes on until all bytes are there, however often the link fails, as long as it brings something. */
-  async #fetchRest(): Promise<void> {
-    const { signal, report } = this.context;
-    let fruitless = 0;
-    while (this.#durableBytes < this.blob.sizeBytes || this.blob.sizeBytes === 0) {
-      const before = this.#atBytes;
-      try {
-        // All of it came before a kill, but was not forced out.
-        if (before > 0 && before === this.blob.sizeBytes) {
-          return await this.#checkpoint(await this.#openSink());
-        }
-        await this.#fetchOnce();
-        if (this.#atBytes >= this.blob.sizeBytes) return;
-        throw new UpstreamError("connection", `blob ${this.blob.digest} ends before its last byte`, {
-          passing: true,
-        });
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof UpstreamError) || !error.passing) throw error;
-        fruitless = this.#atBytes > before ? 0 : fruitless + 1;
-        if (fruitless >= FRUITLESS_MAX) throw error;
-        report({ kind: "error", message: error.message });
-        const pauseMs = error.retryAfterMs ?? Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** fruitless);
-        await pause(pauseMs, signal);
-      }
-    }
-  }
-
-  /** One request: appends what it brings. Whatever ends it, all that came is in storage, durable, and written down. */
-  async #fetchOnce(): Promise<void> {
-    const { context, blob } = this;
-    const { startsAt, bytes } = await context.upstream.openBlob(blob.digest, this.#atBytes, context.signal);
-    let skip = this.#atBytes - startsAt;
-    let sink: Sink | undefined;
-    try {
-      for await (const chunk of bytes) {
-        context.signal.throwIfAborted();
-        const fresh = skip > 0 ? chunk.subarray(skip) : chunk;
-        skip = Math.max(0, skip - chunk.length);
-        context.report({ kind: "fetched", bytes: chunk.length });
-        if (this.#atBytes + fresh.length > blob.sizeBytes) {
-          throw new UpstreamError(
-            "lied",
-            `blob ${blob.digest} is longer than the ${blob.sizeBytes} bytes it should have`,
-          );
-        }
-        if (fresh.length > 0) {
-          sink ??= await this.#openSink();
-          this.#hash.update(fresh);
-          this.#atBytes += fresh.length;
-          await sink.writer.write(fresh);
-        }
-        if (sink !== undefined && this.#atBytes - this.#durableBytes >= CHECKPOINT_BYTES) {
-          const full = sink;
-          sink = undefined;
-          await this.#checkpoint(full);
-        }
-        await context.limits.took(chunk.length, context.signal);
-      }
-      if (blob.sizeBytes === 0) sink ??= await this.#openSink();
-    } catch (error) {
-      if (isStorageFailure(error)) {
-        const open = sink;
-        sink = undefined;
-        await open?.writer.dispose();
-        await open?.appender.abort();
-      }
-      throw error;
-    } finally {
-      if (sink !== undefined) await this.#checkpoint(sink);
-    }
-  }
-
-  async #openSink(): Promise<Sink> {
-    const appender = await this.#location.driver.append(this.#key, this.#atBytes, { state: this.#state });
-    return { appender, writer: new BufferedWriter(appender, this.deps.buffers) };
-  }
-
-  async #checkpoint({ writer, appender }: Sink): Promise<void> {
-    try {
-      await writer.flush();
-      const { sizeBytes, state } = await appender.close({ durable: true });
-      this.#durableBytes = sizeBytes;
-      this.#state = state;
-    } catch (error) {
-      await appender.abort();
-      throw error;
-    } finally {
-      await writer.dispose();
-    }
-    if (!await saveFetch(this.deps.sql, this.claim, this.#progress(), LEASE_SECONDS)) throw lostLease();
-  }
-
-  /**
-   * @param whole key of the verified object, which may be its place already
-   * @returns false when it is there no more
-   */
-  async #store(whole: string): Promise<boolean> {
-    const { deps, context: { repositoryId }, blob: { digest, sizeBytes } } = this;
-    const { name, driver } = this.#location;
-    const blob = {
-      repositoryId,
-      digest,
-      sizeBytes,
-      locationName: name,
-      keepSeconds: HOLD_SECONDS,
-      replicationRetries: replicationRetries(deps),
-    };
-    const stored = await withDigestClaim(deps, digest, async (claim) => {
-      if (whole !== blobKey(digest)) await driver.move(whole, blobKey(digest));
-      else if (await driver.stat(whole) === undefined) return false;
-      claim.signal.throwIfAborted();
-      if (!await completeUpload(deps.sql, blob, undefined, claim)) throw lostClaim();
-      claim.ended = true;
-      return true;
-    });
-    // What is left of it is ended by whoever fetches the digest next, or by the clean-up.
-    if (stored) await deleteFetch(deps.sql, this.claim);
-    if (stored) this.deps.metrics.pushedBytes.labels().inc(sizeBytes);
-    return stored;
-  }
-
-  /** Makes a whole object of what has come. @returns where it is */
-  async #finish(): Promise<string> {
-    const { appender } = await this.#openSink();
-    try {
-      return (await appender.close({ durable: true, last: true })).key;
-    } catch (error) {
-      await appender.abort();
-      throw error;
-    }
-  }
-
-  #progress(): FetchProgress {
-    const { name } = this.#location;
-    return { sizeBytes: this.#durableBytes, locationName: name, storageState: this.#state };
-  }
-
-  #startOver(): void {
-    this.#state = undefined;
-    this.#hash = this.#newHash();
-    this.#isHashed = true;
-    this.#atBytes = 0;
-    this.#durableBytes = 0;
-    this.#inheritedBytes = 0;
-  }
-
-  #newHash(): Hash {
-    return createHasher(algorithmOf(this.blob.digest));
-  }
-
-  #digestOf(hash: Hash): string {
-    return `${algorithmOf(this.blob.digest)}:${hash.copy().digest("hex")}`;
-  }
-}
-
-interface Sink {
-  readonly appender: StorageAppender;
-  readonly writer: BufferedWriter;
-}
-
-/** Not the link's fault. */
-function isStorageFailure(error: unknown): boolean {
-  return error instanceof AppError && (error.code === "storage_full" || error.code === "storage_unavailable");
 }

@@ -4,7 +4,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { type Descriptor, type Manifest, parseManifest } from "../../oci/manifest.ts";
 import { isManifestMediaType } from "../../oci/media_types.ts";
 import { fallbackTag } from "../../oci/reference.ts";
-import type { WantedBlob } from "./blob_fetch.ts";
+import type { WantedBlob } from "./stored_blob.ts";
 import { type MirrorRules, wantsPlatform, wantsReferrer } from "./rules.ts";
 import { forEachLimited } from "./waiting.ts";
 
