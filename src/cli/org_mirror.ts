@@ -1,14 +1,16 @@
 import {
-  cancelOrganizationMirror,
   changeOrganizationMirror,
   createOrganizationMirror,
-  listDiscovered,
   openForOrganizationMirroring,
   removeOrganizationMirror,
   requireOrganizationMirror,
+} from "../domain/mirroring/organization_administration.ts";
+import {
+  cancelOrganizationMirror,
+  listDiscovered,
   syncOrganizationNow,
   verifyOrganizationMirror,
-} from "../domain/mirroring/organization_administration.ts";
+} from "../domain/mirroring/organization_steering.ts";
 import { statusName } from "../domain/mirroring/model.ts";
 import { type OrganizationMirror, REPOSITORY_SYNC_STATUS } from "../domain/mirroring/organization_mirrors.ts";
 import type { OrganizationMirrorChange } from "../domain/mirroring/organization_settings.ts";

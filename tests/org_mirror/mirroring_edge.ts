@@ -4,10 +4,10 @@ import type { Actor } from "../../src/domain/access/access.ts";
 import { SYNC_STATUS } from "../../src/domain/mirroring/model.ts";
 import {
   createOrganizationMirror,
-  listDiscovered,
   openForOrganizationMirroring,
   requireOrganizationMirror,
 } from "../../src/domain/mirroring/organization_administration.ts";
+import { listDiscovered } from "../../src/domain/mirroring/organization_steering.ts";
 import type { OrganizationMirror } from "../../src/domain/mirroring/organization_mirrors.ts";
 import type { NewOrganizationMirror } from "../../src/domain/mirroring/organization_settings.ts";
 import { findMirror } from "../../src/domain/mirroring/mirrors.ts";

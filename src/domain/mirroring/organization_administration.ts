@@ -1,27 +1,21 @@
-/** Setting up and steering mirrors of organizations, for people. What they do by themselves is `organization_discovery.ts`. */
+/** Setting up mirrors of organizations, for people. What they do by themselves is `organization_discovery.ts`. */
 import type { Sql } from "../../drivers/database/postgres.ts";
 import { updateMirrors } from "../../drivers/database/queries/mirror.ts";
 import {
-  cancelOrganizationSync,
   deleteOrganizationMirror,
   insertOrganizationMirror,
   lockOrganization,
   lockOrganizationMirror,
   type MirrorObstacles,
   REGISTRY_TYPE,
-  requestOrganizationSync,
   selectMirrorObstacles,
   updateOrganizationMirror,
 } from "../../drivers/database/queries/organization_mirror.ts";
 import {
-  cancelFollowed,
-  countActive,
-  type DiscoveredRow,
   followedOf,
   freeRepositories,
   letWriteToAll,
   repositoriesOf,
-  selectDiscovered,
   updateReferences,
 } from "../../drivers/database/queries/organization_mirror_repository.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -31,9 +25,6 @@ import { logAction } from "../logs/action_log.ts";
 import type { LogKind } from "../logs/log_kinds.ts";
 import { openOrganization, openOrganizationForReading } from "../organizations/organizations.ts";
 import { checkHosts, findMirrorRobot } from "./administration.ts";
-import { failureOf, isUnforeseen } from "./failure.ts";
-import { SYNC_STATUS } from "./model.ts";
-import { openNamespace } from "./organization_discovery.ts";
 import {
   findOrganizationMirror,
   type OrganizationMirror,
@@ -49,7 +40,6 @@ import {
   sharedColumns,
   TOKEN_USERNAME,
 } from "./organization_settings.ts";
-import { SourceUnusable } from "./source.ts";
 
 type ChangeDeps = Pick<Deps, "sql" | "config" | "now" | "secrets">;
 
@@ -121,7 +111,7 @@ export async function createOrganizationMirror(
     await lockOrganization(tx, organization.id);
     refuseObstacles(await selectMirrorObstacles(tx, organization.id));
     await insertOrganizationMirror(tx, row);
-    await log({ ...deps, sql: tx }, actor, organization, "org_mirror_enabled", {
+    await logOrganizationMirror({ ...deps, sql: tx }, actor, organization, "org_mirror_enabled", {
       external_registry_type: product,
       external_registry_url: row.registryUrl,
       external_namespace: namespace,
@@ -179,7 +169,7 @@ export async function changeOrganizationMirror(
     }
     if (isMoved) await updateReferences(tx, id, prefix);
     if (robotId !== undefined) await letWriteToAll(tx, id, robotId);
-    await log({ ...deps, sql: tx }, actor, organization, "org_mirror_config_changed", {
+    await logOrganizationMirror({ ...deps, sql: tx }, actor, organization, "org_mirror_config_changed", {
       updated_fields: changedFields(wanted),
     });
   });
@@ -197,94 +187,17 @@ export async function removeOrganizationMirror(
   organization: MirroringOrganization,
 ): Promise<void> {
   const freed = await deps.sql.begin(async (tx) => {
-    const { id } = await locked(tx, organization);
+    const { id } = await lockMirrorOf(tx, organization);
     const ids = await freeRepositories(tx, id);
     await deleteOrganizationMirror(tx, id);
-    await log({ ...deps, sql: tx }, actor, organization, "org_mirror_disabled", {});
+    await logOrganizationMirror({ ...deps, sql: tx }, actor, organization, "org_mirror_disabled", {});
     return ids;
   });
   for (const id of freed) deps.changes?.changed(id);
 }
 
-/**
- * Queues a discovery, after which every repository runs.
- * @throws {AppError} `not_found`; `invalid_request` while a discovery or a repository is at work
- */
-export async function syncOrganizationNow(
-  deps: Pick<Deps, "sql" | "config" | "now">,
-  actor: Actor,
-  organization: MirroringOrganization,
-): Promise<void> {
-  await deps.sql.begin(async (tx) => {
-    const { id } = await locked(tx, organization);
-    const active = await countActive(tx, id, deps.now());
-    if (active > 0) {
-      throw new AppError(
-        "invalid_request",
-        `Cannot trigger sync: repositories are being synchronized or are about to be (${active}); wait for them, or cancel`,
-      );
-    }
-    if (!await requestOrganizationSync(tx, id)) {
-      throw new AppError("invalid_request", "Cannot trigger sync: discovery is in progress");
-    }
-    await log({ ...deps, sql: tx }, actor, organization, "org_mirror_sync_now_requested", {});
-  });
-}
-
-/**
- * Stops a discovery and all runs of repositories within moments; nothing starts before somebody asks.
- * @throws {AppError} `not_found`; `invalid_request`: nothing to stop
- */
-export async function cancelOrganizationMirror(
-  deps: Pick<Deps, "sql" | "config" | "now">,
-  actor: Actor,
-  organization: MirroringOrganization,
-): Promise<void> {
-  await deps.sql.begin(async (tx) => {
-    const { id, status } = await locked(tx, organization);
-    const isWanted = status === SYNC_STATUS.SYNCING || status === SYNC_STATUS.SYNC_NOW;
-    if (!isWanted && await countActive(tx, id, deps.now()) === 0) {
-      throw new AppError("invalid_request", "Cannot cancel: nothing is being synchronized");
-    }
-    await cancelOrganizationSync(tx, id);
-    await cancelFollowed(tx, id);
-    await log({ ...deps, sql: tx }, actor, organization, "org_mirror_sync_cancelled", {});
-  });
-}
-
-/** Whether the other registry answers, knows the namespace and takes the credentials; failures come in words. */
-export async function verifyOrganizationMirror(
-  deps: Pick<Deps, "secrets" | "upstreamNamespace" | "log">,
-  mirror: OrganizationMirror,
-  signal: AbortSignal,
-): Promise<{ success: boolean; message: string }> {
-  try {
-    const upstream = await openNamespace(deps, mirror);
-    try {
-      await upstream.probe(signal);
-    } finally {
-      await upstream.close();
-    }
-    return { success: true, message: "Connection successful" };
-  } catch (error) {
-    if (error instanceof SourceUnusable) return { success: false, message: error.message };
-    if (signal.aborted) return { success: false, message: "The other registry does not answer in time" };
-    if (isUnforeseen(error)) throw error;
-    return { success: false, message: failureOf(error).message };
-  }
-}
-
-/** A page of what was discovered, by name. */
-export async function listDiscovered(
-  { sql }: Pick<Deps, "sql">,
-  { id }: OrganizationMirror,
-  { page, limit, status }: { page: number; limit: number; status: number | undefined },
-): Promise<{ rows: DiscoveredRow[]; total: number }> {
-  return await selectDiscovered(sql, id, { status, limit, offset: (page - 1) * limit });
-}
-
-/** @throws {AppError} `not_found` */
-async function locked(tx: Sql, { id }: MirroringOrganization): Promise<OrganizationMirror> {
+/** The organization's mirror, which nobody else changes until the transaction ends. @throws {AppError} `not_found` */
+export async function lockMirrorOf(tx: Sql, { id }: MirroringOrganization): Promise<OrganizationMirror> {
   const row = await lockOrganizationMirror(tx, id);
   if (row === undefined) throw none();
   return organizationMirrorOf(row);
@@ -342,7 +255,8 @@ function changedFields(change: OrganizationMirrorChange): string[] {
   return [...new Set(names.filter(([key]) => change[key] !== undefined).map(([, name]) => name))];
 }
 
-async function log(
+/** Writes into the organization's action log. */
+export async function logOrganizationMirror(
   deps: Pick<Deps, "config" | "now"> & { readonly sql: Sql },
   actor: Actor,
   { id: namespaceId, username: namespace }: MirroringOrganization,

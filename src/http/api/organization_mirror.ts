@@ -3,16 +3,18 @@ import type { Deps } from "../../domain/deps.ts";
 import { usernameOf } from "../../domain/mirroring/inspection.ts";
 import { statusName } from "../../domain/mirroring/model.ts";
 import {
-  cancelOrganizationMirror,
   changeOrganizationMirror,
   createOrganizationMirror,
-  listDiscovered,
   openForOrganizationMirroring,
   removeOrganizationMirror,
   requireOrganizationMirror,
+} from "../../domain/mirroring/organization_administration.ts";
+import {
+  cancelOrganizationMirror,
+  listDiscovered,
   syncOrganizationNow,
   verifyOrganizationMirror,
-} from "../../domain/mirroring/organization_administration.ts";
+} from "../../domain/mirroring/organization_steering.ts";
 import {
   type OrganizationMirror,
   REPOSITORY_SYNC_STATUS,
