@@ -56,6 +56,8 @@ export class LeasedRuns {
   readonly #resting = new Map<number, number>();
   readonly #timer: ReturnType<typeof setInterval>;
   #beating: Promise<void> | undefined;
+  /** A claim that is under way. */
+  #claiming: Promise<unknown> | undefined;
   /** A slot became free meanwhile. */
   #again = false;
   #scheduledMs = 0;
@@ -89,6 +91,8 @@ export class LeasedRuns {
 
   /** Gives a row back. While the database is away this waits; when it stays away, the lease runs out by itself. */
   async release(id: number, release: () => Promise<unknown>): Promise<void> {
+    // It does not know yet what rests, and may reach the database after this.
+    await this.#claiming;
     for (let attempt = 1;; attempt++) {
       try {
         return void await release();
@@ -154,13 +158,15 @@ export class LeasedRuns {
     if (config.REGISTRY_STATE === "readonly") return;
     while (!this.#stopping && this.#running.size < most) {
       const transactionId = crypto.randomUUID();
-      const id = await this.options.claim({
+      const claim = this.options.claim({
         nowMs: now(),
         leaseMs: LEASE_MS,
         transactionId,
         except: [...this.#resting.keys()],
         scheduled,
       });
+      this.#claiming = claim.catch(() => {});
+      const id = await claim;
       if (id === undefined) {
         // A round ends when nothing is due; until then each free slot takes the next one.
         if (scheduled) {

@@ -147,9 +147,15 @@ Deno.test("PUT /mirror during a run: the run begins anew with what was set, and 
       link.faults = { bytesPerSecond: 400_000 };
       await edge.startSync("app");
       await isCopying(edge, link, 1_000_000);
+      const { started_at: firstStart } = await edge.progress("app");
       const rule = { rule_kind: "tag_glob_csv", rule_value: ["v1"] };
       await edge.expect(201, "PUT", "/repository/acme/app/mirror", { root_rule: rule });
       assert.equal((await edge.expect(200, "GET", "/repository/acme/app/mirror")).sync_status, "SYNCING");
+      // A fast link would bring more than the first run still reads.
+      await eventually(
+        async () => assert.notEqual((await edge.progress("app")).started_at, firstStart),
+        30_000,
+      );
       link.faults = {};
       const run = await edge.ended("app");
       assert.equal(run.status, "SUCCESS", JSON.stringify(run));
