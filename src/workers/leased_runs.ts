@@ -84,15 +84,16 @@ export class LeasedRuns {
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
-  /** Leaves a row alone for a round: it has failed. Before it is given back: a claim may come right after. */
-  rest(id: number): void {
-    this.#resting.set(id, this.deps.now() + this.options.everyMs);
-  }
-
-  /** Gives a row back. While the database is away this waits; when it stays away, the lease runs out by itself. */
-  async release(id: number, release: () => Promise<unknown>): Promise<void> {
-    // It does not know yet what rests, and may reach the database after this.
-    await this.#claiming;
+  /**
+   * Gives a row back. While the database is away this waits; when it stays away, the lease runs out by itself.
+   * @param failed it is left alone for a round
+   */
+  async release(id: number, release: () => Promise<unknown>, failed: boolean): Promise<void> {
+    if (failed) {
+      this.#resting.set(id, this.deps.now() + this.options.everyMs);
+      // A claim that is under way does not know that, and may reach the database after the row is given back.
+      await this.#claiming;
+    }
     for (let attempt = 1;; attempt++) {
       try {
         return void await release();

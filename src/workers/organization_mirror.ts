@@ -41,8 +41,7 @@ async function run(deps: Deps, runs: LeasedRuns, held: HeldRun): Promise<void> {
   try {
     outcome = await runDiscovery(deps, mirror, held);
   } finally {
-    if (outcome.kind === "failed") runs.rest(held.id);
-    await runs.release(held.id, () => release(deps, mirror, held, outcome));
+    await runs.release(held.id, () => release(deps, mirror, held, outcome), outcome.kind === "failed");
     await measure(deps, mirror, outcome, deps.now() - startedMs);
   }
 }

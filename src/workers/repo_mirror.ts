@@ -151,7 +151,6 @@ class MirrorWorker {
 
   async #release(mirror: Mirror, held: HeldRun, outcome: RunOutcome): Promise<void> {
     const { sql, now } = this.deps;
-    if (outcome.kind === "failed") this.runs.rest(mirror.id);
     await this.runs.release(mirror.id, async () => {
       if (outcome.kind === "paused") return await renewSyncLease(sql, TABLE, held, outcome.untilMs);
       if (outcome.kind === "given_up") return await renewSyncLease(sql, TABLE, held, now());
@@ -160,7 +159,7 @@ class MirrorWorker {
       if (!await releaseSync(sql, TABLE, held, end) || !isOfOrganization(mirror)) return;
       const message = outcome.kind === "failed" ? outcome.message : null;
       await noteRunEnd(sql, mirror.repositoryId, { status: end.status, message, nowMs: now() });
-    });
+    }, outcome.kind === "failed");
   }
 
   async #writeProgress({ mirror, progress }: Running, outcome?: RunOutcome): Promise<void> {

@@ -23,6 +23,9 @@ const NEEDS = [
   "openssl",
   "curl",
 ];
+/** As podman and skopeo are told who asks an appliance. */
+const CREDS = `${CREW.username}:${CREW.password}`;
+const AS_CREW = ["--tls-verify=false", "--creds", CREDS];
 const BOB = { username: "bob", password: "wörd:with colon" };
 const PLATFORMS = ["amd64", "arm64"];
 
@@ -68,7 +71,6 @@ async function follow(
   const here = `${edge.registry}/acme/${name}`;
   const creds = account === undefined ? [] : ["--creds", `${account.username}:${account.password}`];
   const atParent = [`--tls-verify=${tls}`, ...creds];
-  const atEdge = ["--tls-verify=false", "--creds", `${CREW.username}:${CREW.password}`];
   const raw = (reference: string, flags: readonly string[]) =>
     clients.run("skopeo", "inspect", "--raw", ...flags, `docker://${reference}`);
   const push = (version: string, tag: string) =>
@@ -89,12 +91,12 @@ async function follow(
   const isSame = async (tag: string) => {
     const index = await raw(`${repository}:${tag}`, atParent);
     assert.equal(
-      await raw(`${here}:${tag}`, atEdge),
+      await raw(`${here}:${tag}`, AS_CREW),
       index,
       `${tag} is at the edge what it is at the parent`,
     );
     for (const { digest } of JSON.parse(index).manifests) {
-      assert.equal(digestOf(await raw(`${here}@${digest}`, atEdge)), digest);
+      assert.equal(digestOf(await raw(`${here}@${digest}`, AS_CREW)), digest);
     }
     const copy = `${clients.dir}/copy-${crypto.randomUUID()}`;
     await clients.run(
@@ -105,14 +107,14 @@ async function follow(
       "--preserve-digests",
       "--src-tls-verify=false",
       "--src-creds",
-      `${CREW.username}:${CREW.password}`,
+      CREDS,
       `docker://${here}:${tag}`,
       `dir:${copy}`,
     );
     assert.equal(digestOf(await Deno.readTextFile(`${copy}/manifest.json`)), digestOf(index));
   };
   const runs = async (tag: string): Promise<string> => {
-    await clients.run("podman", "pull", "-q", ...atEdge, `${here}:${tag}`);
+    await clients.run("podman", "pull", "-q", ...AS_CREW, `${here}:${tag}`);
     const digests = await clients.run(
       "podman",
       "image",
@@ -135,7 +137,7 @@ async function follow(
   await edge.mirror(name, repository, { verifyTls: tls, ...(account && { account }) });
   const first = await edge.sync(name);
   assert.equal(first.status, "SUCCESS", JSON.stringify(first));
-  assert.deepEqual(await tagsOf(here, atEdge), ["1.0", "2.0", "latest"]);
+  assert.deepEqual(await tagsOf(here, AS_CREW), ["1.0", "2.0", "latest"]);
   for (const tag of ["1.0", "2.0", "latest"]) await isSame(tag);
   assert.equal(await runs("latest"), "hello 1\n");
 
@@ -145,7 +147,7 @@ async function follow(
   assert.equal(second.status, "SUCCESS", JSON.stringify(second));
   assert.equal(second.bytesFetched, 0, "everything of the moved tag is here");
   assert.deepEqual(await tagsOf(repository, atParent), ["2.0", "latest"]);
-  assert.deepEqual(await tagsOf(here, atEdge), ["2.0", "latest"]);
+  assert.deepEqual(await tagsOf(here, AS_CREW), ["2.0", "latest"]);
   for (const tag of ["2.0", "latest"]) await isSame(tag);
   assert.equal(await runs("latest"), "hello 2\n");
   assert.deepEqual(await edge.expect(200, "POST", `/repository/acme/${name}/mirror/verify`, { read: true }), {
@@ -159,7 +161,7 @@ const digestOf = (text: string) => `sha256:${createHash("sha256").update(text).d
 /** An organization of the edge's follows one of the parent's: what is there is found, made and copied, and podman pulls it. */
 async function followOrganization(clients: OciClients, edge: Site, parent: Site): Promise<void> {
   const names = ["app", "tools/one"];
-  const dest = ["--dest-tls-verify=false", "--dest-creds", `${CREW.username}:${CREW.password}`];
+  const dest = ["--dest-tls-verify=false", "--dest-creds", CREDS];
   for (const name of names) {
     const to = `docker://${parent.registry}/acme/${name}:1`;
     await clients.run("skopeo", "copy", "-q", "--all", ...dest, `oci:${clients.dir}/built:1`, to);
@@ -185,12 +187,11 @@ async function followOrganization(clients: OciClients, edge: Site, parent: Site)
     ]);
     assert.deepEqual(statuses.sort(), names.map((name) => [name, "SUCCESS"]));
   }, 60_000);
-  const source = ["--tls-verify=false", "--creds", `${CREW.username}:${CREW.password}`];
   for (const name of names) {
     const raw = (at: Site, namespace: string) =>
-      clients.run("skopeo", "inspect", "--raw", ...source, `docker://${at.registry}/${namespace}/${name}:1`);
+      clients.run("skopeo", "inspect", "--raw", ...AS_CREW, `docker://${at.registry}/${namespace}/${name}:1`);
     assert.equal(await raw(edge, "branch"), await raw(parent, "acme"));
-    await clients.run("podman", "pull", "-q", ...source, `${edge.registry}/branch/${name}:1`);
+    await clients.run("podman", "pull", "-q", ...AS_CREW, `${edge.registry}/branch/${name}:1`);
   }
 }
 

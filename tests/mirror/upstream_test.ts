@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connectUpstream } from "../../src/drivers/upstream/client.ts";
 import { type Upstream, UpstreamError, type UpstreamOptions } from "../../src/drivers/upstream/driver.ts";
-import { forEachLimited } from "../../src/domain/mirroring/waiting.ts";
+import { forEachLimited } from "../../src/lib/for_each_limited.ts";
 import type { UpstreamSite } from "../../src/drivers/upstream/transport.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { startAppliance } from "../appliance.ts";

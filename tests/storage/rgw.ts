@@ -7,7 +7,7 @@ import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { createS3Driver, type S3Driver, type S3Options } from "../../src/drivers/storage/s3/s3.ts";
 import { S3Client } from "../../src/drivers/storage/s3/client.ts";
 import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
-import { createTransport } from "../../src/drivers/storage/transport.ts";
+import { createTransport, type Transport } from "../../src/drivers/storage/transport.ts";
 
 export const RGW_NEEDS = ["radosgw", "ceph-mon", "ceph-osd", "ceph", "setsid", "ipv6"];
 const TOOL = new URL("../tools/ceph_rgw", import.meta.url).pathname;
@@ -81,10 +81,9 @@ async function freePorts(): Promise<number> {
   }
 }
 
-/** Settings of a fresh bucket. */
-export async function freshBucket(overrides: Partial<S3Settings> = {}): Promise<S3Settings> {
-  const { port } = await rgw();
-  const settings: S3Settings = {
+/** Settings of a bucket behind a port of the loopback. */
+export function settingsAt(port: number): S3Settings {
+  return {
     endpoint: new URL(`http://127.0.0.1:${port}`),
     bucket: `test-${crypto.randomUUID()}`,
     pathStyle: true,
@@ -94,8 +93,18 @@ export async function freshBucket(overrides: Partial<S3Settings> = {}): Promise<
     partBytes: 8 << 20,
     encryption: {},
     cloudFront: undefined,
-    ...overrides,
   };
+}
+
+export function clientOf(settings: S3Settings, transport: Transport): S3Client {
+  const credentials = new CredentialStore(settings.credentials, transport, Date.now);
+  return new S3Client(settings, transport, credentials, Date.now);
+}
+
+/** Settings of a fresh bucket. */
+export async function freshBucket(overrides: Partial<S3Settings> = {}): Promise<S3Settings> {
+  const { port } = await rgw();
+  const settings = { ...settingsAt(port), ...overrides };
   await createBucket(settings);
   return settings;
 }
@@ -109,8 +118,7 @@ export async function createBucket(settings: S3Settings): Promise<void> {
     pathStyle: true,
     credentials: { kind: "fixed", accessKey: ACCESS_KEY, secretKey: SECRET_KEY },
   };
-  const credentials = new CredentialStore(plain.credentials, transport, Date.now);
-  const client = new S3Client(plain, transport, credentials, Date.now);
+  const client = clientOf(plain, transport);
   try {
     await (await client.send({ method: "PUT" })).body.dump();
   } finally {

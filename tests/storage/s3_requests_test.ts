@@ -1,14 +1,13 @@
 /** What goes over the wire to an S3 that answers as it is told: in which order, and over how many connections. */
 import assert from "node:assert/strict";
 import type { LookupFunction } from "node:net";
-import { S3Client } from "../../src/drivers/storage/s3/client.ts";
-import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
+import type { S3Client } from "../../src/drivers/storage/s3/client.ts";
 import { copyObject } from "../../src/drivers/storage/s3/multipart.ts";
 import { streamObject } from "../../src/drivers/storage/s3/object_stream.ts";
 import { headObject, putObject, removeObject } from "../../src/drivers/storage/s3/objects.ts";
-import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { createTransport, readText } from "../../src/drivers/storage/transport.ts";
 import { pause } from "../../src/lib/pause.ts";
+import { clientOf, settingsAt, silentEvents } from "./rgw.ts";
 
 type Answer = (request: Request, url: URL) => Response | Promise<Response>;
 
@@ -24,21 +23,8 @@ async function withS3(
     return await answer(request, new URL(request.url));
   });
   const transport = createTransport([]);
-  const credentials = { kind: "fixed" as const, accessKey: "key", secretKey: "secret" };
-  const settings: S3Settings = {
-    endpoint: new URL(`http://127.0.0.1:${server.addr.port}`),
-    bucket: "images",
-    region: "us-east-1",
-    pathStyle: true,
-    prefix: "",
-    encryption: {},
-    credentials,
-    partBytes: 5 << 20,
-    cloudFront: undefined,
-  };
   try {
-    const store = new CredentialStore(credentials, transport, Date.now);
-    await fn(new S3Client(settings, transport, store, Date.now), ports);
+    await fn(clientOf(settingsAt(server.addr.port), transport), ports);
   } finally {
     await transport.close();
     await server.shutdown();
@@ -66,8 +52,7 @@ Deno.test("copyObject() by parts: when one fails no other begins, and the upload
   };
   await withS3(answer, async (client) => {
     const copy = { from: "a", to: "b", sizeBytes: 20 };
-    const events = { started() {}, completed() {} };
-    await assert.rejects(() => copyObject(client, copy, events, { wholeBytes: 1, partBytes: 1 }));
+    await assert.rejects(() => copyObject(client, copy, silentEvents, { wholeBytes: 1, partBytes: 1 }));
     assert.deepEqual(done.slice(0, -1).sort(), ["part 1", "part 3", "part 4"]);
     assert.equal(done.at(-1), "given up");
   });

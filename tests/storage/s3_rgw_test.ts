@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { reasonOf } from "../../src/domain/content/blob_reading.ts";
-import { S3Client } from "../../src/drivers/storage/s3/client.ts";
-import { CredentialStore } from "../../src/drivers/storage/s3/credentials.ts";
 import { copyObject } from "../../src/drivers/storage/s3/multipart.ts";
 import { createTransport } from "../../src/drivers/storage/transport.ts";
 import type { S3Settings } from "../../src/drivers/storage/s3/settings.ts";
 import { test } from "../skip.ts";
 import { readAll, storageDriverSuite } from "./driver_suite.ts";
-import { ACCESS_KEY, DNS_NAME, driverOf, freshBucket, rgw, RGW_NEEDS, ROLE_ARN, SECRET_KEY } from "./rgw.ts";
+import {
+  ACCESS_KEY,
+  clientOf,
+  DNS_NAME,
+  driverOf,
+  freshBucket,
+  rgw,
+  RGW_NEEDS,
+  ROLE_ARN,
+  SECRET_KEY,
+} from "./rgw.ts";
 
 /** Ways to the same store; the odd ones with the cases that they can make a difference to. */
 const WAYS: readonly [name: string, () => Promise<Partial<S3Settings>>, only?: RegExp][] = [
@@ -68,12 +76,7 @@ test({
     const settings = await freshBucket();
     const driver = driverOf(settings);
     const transport = createTransport([]);
-    const client = new S3Client(
-      settings,
-      transport,
-      new CredentialStore(settings.credentials, transport, Date.now),
-      Date.now,
-    );
+    const client = clientOf(settings, transport);
     const counted = { started: 0, completed: 0 };
     const events = { started: () => void counted.started++, completed: () => void counted.completed++ };
     const MIB = 1 << 20;

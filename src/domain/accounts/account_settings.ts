@@ -9,7 +9,39 @@ import {
   type UserRow,
 } from "../../drivers/database/queries/user.ts";
 import { AppError } from "../../lib/errors.ts";
+import type { LogKind } from "../logs/log_kinds.ts";
 import { isEmail } from "../names.ts";
+
+/** Of these, what is absent stays as it is. */
+export interface SharedSettings {
+  readonly invoiceEmail?: boolean | undefined;
+  /** `""` takes it away. */
+  readonly invoiceEmailAddress?: string | undefined;
+  /** One of `TAG_EXPIRATION_OPTIONS`. */
+  readonly tagExpirationS?: number | undefined;
+}
+
+/**
+ * Writes an entry into the action log for each of them that has changed.
+ * @param whose `user` or `org`, as the kinds of the entries begin
+ * @param told what the entries say
+ */
+export async function logSharedSettings(
+  log: (kind: LogKind, metadata: Record<string, unknown>) => Promise<void>,
+  whose: "user" | "org",
+  changed: AccountSettings,
+  told: Pick<AccountSettings, keyof SharedSettings>,
+): Promise<void> {
+  if (changed.invoiceEmail !== undefined) {
+    await log(`${whose}_change_invoicing`, { invoice_email: told.invoiceEmail });
+  }
+  if (changed.invoiceEmailAddress !== undefined) {
+    await log(`${whose}_change_invoicing`, { invoice_email_address: told.invoiceEmailAddress });
+  }
+  if (changed.tagExpirationS !== undefined) {
+    await log(`${whose}_change_tag_expiration`, { tag_expiration: told.tagExpirationS });
+  }
+}
 
 /**
  * The wanted time, or undefined where nobody may set it (`FEATURE_CHANGE_TAG_EXPIRATION: false`; ignored, as in Quay).

@@ -22,7 +22,14 @@ import {
   type UserRow,
 } from "../../drivers/database/queries/user.ts";
 import { AppError } from "../../lib/errors.ts";
-import { changedSettings, checkOptionalEmail, checkTagExpiration, claimEmail } from "./account_settings.ts";
+import {
+  changedSettings,
+  checkOptionalEmail,
+  checkTagExpiration,
+  claimEmail,
+  logSharedSettings,
+  type SharedSettings,
+} from "./account_settings.ts";
 import type { Actor } from "../access/access.ts";
 import { checkEmail, checkPassword, findUser, visibleEmail } from "./accounts.ts";
 import { logAction } from "../logs/action_log.ts";
@@ -54,13 +61,9 @@ export async function viewProfile(deps: Pick<Deps, "sql">, actor: Actor): Promis
 }
 
 /** What is absent stays as it is; an empty text empties the field. */
-export interface ProfileChange {
+export interface ProfileChange extends SharedSettings {
   readonly password?: string | undefined;
   readonly email?: string | undefined;
-  readonly invoiceEmail?: boolean | undefined;
-  readonly invoiceEmailAddress?: string | undefined;
-  /** One of `TAG_EXPIRATION_OPTIONS`. */
-  readonly tagExpirationS?: number | undefined;
   /** Heard with `FEATURE_USER_RENAME`, or while the person is asked to confirm a name that was made up. */
   readonly username?: string | undefined;
   /** These four with `FEATURE_USER_METADATA`. */
@@ -113,15 +116,7 @@ export async function changeProfile(
     const log = (kind: LogKind, about: Record<string, unknown>) =>
       logAction({ ...deps, sql: tx }, actor, { kind, namespaceId: user.id, metadata: about });
     await updateAccountSettings(tx, user.id, settings);
-    if (settings.invoiceEmail !== undefined) {
-      await log("user_change_invoicing", { invoice_email: settings.invoiceEmail });
-    }
-    if (settings.invoiceEmailAddress !== undefined) {
-      await log("user_change_invoicing", { invoice_email_address: settings.invoiceEmailAddress });
-    }
-    if (settings.tagExpirationS !== undefined) {
-      await log("user_change_tag_expiration", { tag_expiration: settings.tagExpirationS });
-    }
+    await logSharedSettings(log, "user", settings, settings);
     const changedMetadata = metadataOf(settings);
     if (Object.keys(changedMetadata).length > 0) await log("user_change_metadata", changedMetadata);
     if (config.FEATURE_USER_METADATA) await deleteUserPrompts(tx, user.id, answered(metadata));

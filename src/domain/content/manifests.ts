@@ -20,6 +20,7 @@ import { EXPIRES_AFTER, expiresAfterMs, labelsOf } from "./labels.ts";
 import { findNotifications, queueNotifications } from "../notifications/notifications.ts";
 import { requireRoomForManifest, tellOfRefusal } from "../quota/enforcement.ts";
 import { countBlobs } from "../quota/sizes.ts";
+import { mayBeImmutable } from "./tag_end.ts";
 import { keepUntagged, lockTags, pointTag } from "./tags.ts";
 
 export type ManifestPushDeps = Pick<
@@ -78,7 +79,6 @@ export async function putManifest(
   const labels = labelsOf(manifest, await readImageConfig(deps, manifest));
   const lifetimeMs = expiresAfterMs(labels.find((label) => label.key === EXPIRES_AFTER)?.value) ??
     await lifetimeOfChildren(deps, children);
-  const mayBeImmutable = lifetimeMs === undefined || deps.config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE;
   const asked = deps.config.FEATURE_IMMUTABLE_TAGS && labels.some(isImmutabilityLabel);
 
   const id = await deps.sql.begin(async (tx) => {
@@ -103,7 +103,7 @@ export async function putManifest(
     }
     const endMs = lifetimeMs === undefined ? null : nowMs + lifetimeMs;
     for (const name of tags) {
-      const immutable = mayBeImmutable && (asked || rule(name));
+      const immutable = mayBeImmutable(deps, endMs) && (asked || rule(name));
       const became = await pointTag(tx, { repositoryId, name, manifestId, nowMs, endMs, immutable });
       if (became && !asked && by !== undefined) {
         const metadata = { tag: name, manifest_digest: digest };

@@ -96,7 +96,7 @@ async function setEnd(
   const { repositoryId, name, nowMs, endMs } = tag;
   const live = await selectLiveTag(tx, repositoryId, name, nowMs);
   if (live === undefined) throw notFound();
-  if (live.immutable && endMs !== null && !deps.config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) {
+  if (live.immutable && !mayBeImmutable(deps, endMs)) {
     throw tagIsImmutable(name);
   }
   const cutMs = endMs === null ? null : cutEnd(deps, live.startMs, endMs);
@@ -112,14 +112,14 @@ async function setEnd(
 async function setImmutable(
   tx: Sql,
   tag: { repositoryId: number; name: string; nowMs: number; immutable: boolean },
-  { config }: Pick<Deps, "config">,
+  deps: Pick<Deps, "config">,
   log: TagLog,
 ): Promise<void> {
   const { repositoryId, name, nowMs, immutable } = tag;
   const live = await selectLiveTag(tx, repositoryId, name, nowMs);
   if (live === undefined) throw notFound();
   if (live.immutable === immutable) return;
-  if (immutable && live.endMs !== null && !config.FEATURE_IMMUTABLE_TAGS_CAN_EXPIRE) {
+  if (immutable && !mayBeImmutable(deps, live.endMs)) {
     throw new AppError(
       "invalid_request",
       "A tag that expires cannot be made immutable: take its expiration away first, or set " +
@@ -170,7 +170,7 @@ function asNotFound(error: unknown): never {
   throw error;
 }
 
-function notFound(cause?: unknown): AppError {
+export function notFound(cause?: unknown): AppError {
   return new AppError("not_found", "Not Found", {}, { cause });
 }
 

@@ -14,7 +14,7 @@ import type { Actor } from "../access/access.ts";
 import type { Deps } from "../deps.ts";
 import type { RepositoryRef } from "../repositories/repositories.ts";
 import { findImmutabilityRule } from "./immutability_policies.ts";
-import { tagLog } from "./tag_changes.ts";
+import { notFound, tagLog } from "./tag_changes.ts";
 import { endByLabel, mayBeImmutable } from "./tag_end.ts";
 import { lockTags, pointTag, tagIsImmutable } from "./tags.ts";
 
@@ -39,7 +39,7 @@ export async function restoreTag(
     await lockTags(tx, repositoryId, [name]);
     const nowMs = deps.now();
     const manifestId = await selectRestorableManifest(tx, repositoryId, digest, nowMs - windowMs);
-    if (manifestId === undefined) throw nothingThere();
+    if (manifestId === undefined) throw notFound();
     const endMs = await endByLabel(tx, manifestId, nowMs);
     const immutable = mayBeImmutable(deps, endMs) && rule(name);
     const became = await pointTag(tx, {
@@ -94,7 +94,7 @@ export async function removeTagForGood(
       rows = await selectEndedTagIds(tx, { repositoryId, name, digest, nowMs, endedAfterMs: endMs });
     }
     const [first] = rows;
-    if (first === undefined) throw nothingThere();
+    if (first === undefined) throw notFound();
     await endForGood(tx, { repositoryId, name, ids: rows.map((row) => row.id), endMs });
     if (withChildren) await endHiddenTagsBelow(tx, first.manifestId, endMs);
     const log = tagLog({ ...deps, sql: tx }, actor, repository, name);
@@ -108,8 +108,4 @@ export async function removeTagForGood(
 /** Milliseconds for which the namespace keeps what has ended. */
 async function timeMachineMs({ sql }: Pick<Deps, "sql">, repository: RepositoryRef): Promise<number> {
   return ((await selectNamespace(sql, repository.namespace))?.tagExpirationS ?? 0) * 1000;
-}
-
-function nothingThere(): AppError {
-  return new AppError("not_found", "Not Found");
 }

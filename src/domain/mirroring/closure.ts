@@ -6,7 +6,7 @@ import { isManifestMediaType } from "../../oci/media_types.ts";
 import { fallbackTag } from "../../oci/reference.ts";
 import type { WantedBlob } from "./stored_blob.ts";
 import { type MirrorRules, wantsPlatform, wantsReferrer } from "./rules.ts";
-import { forEachLimited } from "./waiting.ts";
+import { forEachLimited } from "../../lib/for_each_limited.ts";
 
 /** A manifest to be stored, byte for byte. */
 export interface ImageNode {

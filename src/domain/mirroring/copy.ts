@@ -7,16 +7,15 @@ import type { Deps } from "../deps.ts";
 import { readImageConfig } from "../content/image_config.ts";
 import { putManifest } from "../content/manifests.ts";
 import { fetchBlob } from "./blob_fetch.ts";
-import { isInStorage } from "./stored_blob.ts";
 import type { FetchDeps } from "./fetch_session.ts";
-import { HOLD_SECONDS, type WantedBlob } from "./stored_blob.ts";
+import { HOLD_SECONDS, isInStorage, type WantedBlob } from "./stored_blob.ts";
 import { type Closure, collectClosure } from "./closure.ts";
 import type { RunLimits } from "./limits.ts";
 import type { Mirror } from "./model.ts";
 import { localManifests } from "./plan.ts";
 import type { ReportProgress } from "./progress.ts";
 import { wantsPlatform } from "./rules.ts";
-import { forEachLimited } from "./waiting.ts";
+import { forEachLimited } from "../../lib/for_each_limited.ts";
 
 export type CopyDeps = FetchDeps & Pick<Deps, "changes" | "now" | "log">;
 

@@ -14,7 +14,7 @@ import { companionNames } from "./closure.ts";
 import { failureOf } from "./failure.ts";
 import type { Mirror } from "./model.ts";
 import { selectTags, wantsPlatform } from "./rules.ts";
-import { forEachLimited } from "./waiting.ts";
+import { forEachLimited } from "../../lib/for_each_limited.ts";
 
 /** What the repository has, and what the other one lists. */
 export interface Standing {

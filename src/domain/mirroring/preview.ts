@@ -6,8 +6,6 @@ import type { Upstream } from "../../drivers/upstream/driver.ts";
 import { algorithmOf, createHasher, type Digest } from "../../oci/digest.ts";
 import type { Deps } from "../deps.ts";
 import { readBlob } from "../content/blob_reading.ts";
-import { isInStorage } from "./stored_blob.ts";
-import type { WantedBlob } from "./stored_blob.ts";
 import { type Closure, collectClosure } from "./closure.ts";
 import { failureOf } from "./failure.ts";
 import { isOfOrganization, type Mirror, type TagFailure } from "./model.ts";
@@ -20,7 +18,8 @@ import {
   type Standing,
 } from "./plan.ts";
 import { openSource } from "./source.ts";
-import { forEachLimited } from "./waiting.ts";
+import { isInStorage, type WantedBlob } from "./stored_blob.ts";
+import { forEachLimited } from "../../lib/for_each_limited.ts";
 
 type PreviewDeps = Pick<Deps, "sql" | "config" | "storage" | "secrets" | "upstream" | "now" | "log">;
 

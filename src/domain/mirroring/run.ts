@@ -12,7 +12,7 @@ import type { ReportProgress } from "./progress.ts";
 import { wantsReferrer } from "./rules.ts";
 import { openSource, SourceUnusable } from "./source.ts";
 import { switchTags } from "./tag_switch.ts";
-import { forEachLimited } from "./waiting.ts";
+import { forEachLimited } from "../../lib/for_each_limited.ts";
 
 export type RunDeps = CopyDeps & Pick<Deps, "secrets" | "upstream">;
 

@@ -11,6 +11,8 @@ import {
   checkOptionalEmail,
   checkTagExpiration,
   claimEmail,
+  logSharedSettings,
+  type SharedSettings,
 } from "../accounts/account_settings.ts";
 import { checkEmail, visibleEmail } from "../accounts/accounts.ts";
 import type { Deps } from "../deps.ts";
@@ -19,15 +21,10 @@ import type { LogKind } from "../logs/log_kinds.ts";
 import { openOrganization } from "./organizations.ts";
 
 /** What its administrators may change of an organization; what is absent stays as it is. */
-export interface OrganizationChange {
+export interface OrganizationChange extends SharedSettings {
   readonly email?: string | undefined;
   /** `""` takes it away. */
   readonly contactEmail?: string | undefined;
-  readonly invoiceEmail?: boolean | undefined;
-  /** `""` takes it away. */
-  readonly invoiceEmailAddress?: string | undefined;
-  /** One of `TAG_EXPIRATION_OPTIONS`. */
-  readonly tagExpirationS?: number | undefined;
 }
 
 /**
@@ -52,7 +49,8 @@ export async function changeOrganization(
   const newContact = isNewContact ? contactEmail : undefined;
   checkOptionalEmail(newContact);
   checkOptionalEmail(invoiceEmailAddress);
-  const changes = changedSettings(organization, { invoiceEmail, invoiceEmailAddress, tagExpirationS });
+  const settings = { invoiceEmail, invoiceEmailAddress, tagExpirationS };
+  const changes = changedSettings(organization, settings);
   await deps.sql.begin(async (tx) => {
     const log = (kind: LogKind, metadata: Record<string, unknown>) =>
       logAction({ ...deps, sql: tx }, actor, {
@@ -71,14 +69,6 @@ export async function changeOrganization(
         : upsertContactEmail(tx, organization.id, newContact));
       await log("org_change_email", { email: newContact, old_email: oldContact });
     }
-    if (changes.invoiceEmail !== undefined) {
-      await log("org_change_invoicing", { invoice_email: invoiceEmail });
-    }
-    if (changes.invoiceEmailAddress !== undefined) {
-      await log("org_change_invoicing", { invoice_email_address: invoiceEmailAddress });
-    }
-    if (changes.tagExpirationS !== undefined) {
-      await log("org_change_tag_expiration", { tag_expiration: tagExpirationS });
-    }
+    await logSharedSettings(log, "org", changes, settings);
   });
 }

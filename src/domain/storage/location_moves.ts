@@ -8,6 +8,7 @@ import {
   selectLocationUse,
 } from "../../drivers/database/queries/placement.ts";
 import { AppError } from "../../lib/errors.ts";
+import { forEachLimited } from "../../lib/for_each_limited.ts";
 import { copyBlob } from "../content/blob_copies.ts";
 import { reasonOf } from "../content/blob_reading.ts";
 import type { Deps } from "../deps.ts";
@@ -120,26 +121,23 @@ export async function copyLocation(
     const last = batch.at(-1);
     if (last === undefined) return result;
     afterId = last.id;
-    const lane = async () => {
-      for (let blob = batch.shift(); blob !== undefined; blob = batch.shift()) {
-        try {
-          if (!await copyBlob(deps, blob, target, { source })) continue;
-          result.copied++;
-          result.copiedBytes += blob.sizeBytes;
-        } catch (error) {
-          if (!(error instanceof AppError)) throw error;
-          result.failed++;
-          deps.log.error("a blob could not be copied", {
-            digest: blob.digest,
-            from,
-            to,
-            code: error.code,
-            reason: reasonOf(error),
-          });
-        }
-        report?.(result);
+    await forEachLimited(batch, atOnce, async (blob) => {
+      try {
+        if (!await copyBlob(deps, blob, target, { source })) return;
+        result.copied++;
+        result.copiedBytes += blob.sizeBytes;
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        result.failed++;
+        deps.log.error("a blob could not be copied", {
+          digest: blob.digest,
+          from,
+          to,
+          code: error.code,
+          reason: reasonOf(error),
+        });
       }
-    };
-    await Promise.all(Array.from({ length: atOnce }, lane));
+      report?.(result);
+    });
   }
 }

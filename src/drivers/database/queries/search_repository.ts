@@ -1,5 +1,6 @@
 import { freshlyPlanned, type Sql } from "../postgres.ts";
 import { repositoryColumns, type RepositoryRow, repositoryTables } from "./repository.ts";
+import { containing } from "./like.ts";
 import { endOfPrefix } from "./prefix.ts";
 
 /** Whose eyes a search is for. */
@@ -49,7 +50,7 @@ export function rankRepositories(
   page: { offset: number; limit: number },
 ): Promise<RepositoryRow[]> {
   const { word, rare } = query;
-  const like = likeOf(word);
+  const like = containing(word);
   const within = query.namespace === "" ? sql`true` : sql`r.namespace_user_id in (
     select id from "user" where username >= ${query.namespace} and username < ${endOfPrefix(query.namespace)}
       and not robot)`;
@@ -121,12 +122,8 @@ export function countWithWord(sql: Sql, word: string): Promise<{ count: number }
 function holdsWord(sql: Sql, word: string) {
   if (word === "") return sql`true`;
   if (word.length < SHORTEST_TRIGRAM) return sql`r.name >= ${word} and r.name < ${endOfPrefix(word)}`;
-  const like = likeOf(word);
+  const like = containing(word);
   return sql`(r.name like ${like} or r.description ilike ${like})`;
-}
-
-function likeOf(word: string): string {
-  return `%${word.replace(/[\\%_]/g, "\\$&")}%`;
 }
 
 /** How many people starred each repository; those without a star are left out. */

@@ -1,4 +1,5 @@
 import type { Sql } from "../postgres.ts";
+import { containing } from "./like.ts";
 
 /** One period in which a name meant a manifest. */
 export interface TagPeriodRow {
@@ -67,7 +68,7 @@ export function selectTagPeriods(
     ? sql``
     : sql`and (lifetime_end_ms is null or lifetime_end_ms > ${aliveAtMs})`;
   const named = name === undefined ? sql`` : sql`and name = ${name}`;
-  const like = part === undefined ? sql`` : sql`and name ilike ${`%${part.replace(/[\\%_]/g, "\\$&")}%`}`;
+  const like = part === undefined ? sql`` : sql`and name ilike ${containing(part)}`;
   return sql<TagPeriodRow[]>`
     select t.id, t.name, t.lifetime_start_ms as "startMs", t.lifetime_end_ms as "endMs", t.reversion, m.digest,
       mt.name as "mediaType", m.layers_compressed_size as "sizeBytes",

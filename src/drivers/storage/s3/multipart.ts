@@ -1,4 +1,5 @@
 import { AppError } from "../../../lib/errors.ts";
+import { forEachLimited } from "../../../lib/for_each_limited.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal } from "./errors.ts";
 import type { UploadEvents } from "../object_store.ts";
@@ -115,25 +116,13 @@ export async function copyObject(
   }
   const uploadId = await createMultipart(client, to, events);
   try {
-    const parts: PartTag[] = [];
-    const count = Math.ceil(sizeBytes / partBytes);
-    let next = 0;
-    const lane = async () => {
-      for (let at = next++; at < count; at = next++) {
-        const start = at * partBytes;
-        const end = Math.min(sizeBytes, start + partBytes) - 1;
-        try {
-          parts[at] = await copyPart(client, { to, uploadId, number: at + 1, source, start, end });
-        } catch (error) {
-          next = count;
-          throw error;
-        }
-      }
-    };
-    // All of them have ended before the upload is given up: a part that comes later would stay, and cost, for ever.
-    const lanes = await Promise.allSettled(Array.from({ length: COPIES_AT_ONCE }, lane));
-    const broken = lanes.find((one) => one.status === "rejected");
-    if (broken !== undefined) throw broken.reason;
+    const parts = new Array<PartTag>(Math.ceil(sizeBytes / partBytes));
+    // All that run have ended before the upload is given up: a part that comes later would stay, and cost, for ever.
+    await forEachLimited(parts.keys(), COPIES_AT_ONCE, async (at) => {
+      const start = at * partBytes;
+      const end = Math.min(sizeBytes, start + partBytes) - 1;
+      parts[at] = await copyPart(client, { to, uploadId, number: at + 1, source, start, end });
+    });
     await completeMultipart(client, { key: to, uploadId, parts }, events);
   } catch (error) {
     await abortMultipart(client, to, uploadId).catch(() => {}); // the clean-up gets it otherwise
