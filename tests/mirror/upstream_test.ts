@@ -44,6 +44,7 @@ Deno.test("token authentication: asked for once, renewed when it is refused in t
       const digest = fake.image("v1", [randomBytes(3_000_000, 1)]);
       let valid = 1;
       let asked = 0;
+      const resumed = new Set<string>();
       fake.instead = (request, path) => {
         if (path === "/token") {
           asked++;
@@ -53,6 +54,11 @@ Deno.test("token authentication: asked for once, renewed when it is refused in t
           assert.equal(request.headers.get("authorization"), `Basic ${btoa("bob:secret")}`);
           return Response.json({ token: `token-${valid}`, expires_in: 300 });
         }
+        const range = request.headers.get("range");
+        if (range !== null && !resumed.has(range)) {
+          resumed.add(range);
+          valid++; // each continuation of the blob finds that its token has run out
+        }
         if (request.headers.get("authorization") === `Bearer token-${valid}`) return undefined;
         const challenge =
           `Bearer realm="http://${fake.host}/token",service="here",scope="repository:other:pull"`;
@@ -60,10 +66,7 @@ Deno.test("token authentication: asked for once, renewed when it is refused in t
       };
       const port = Number(fake.host.split(":")[1]);
       const link = startFaultyProxy({ hostname: "127.0.0.1", port }, {
-        cutAfter: () => {
-          valid++; // whatever was given out before has run out
-          return 1_000_000;
-        },
+        cutAfter: () => 1_000_000,
         cuts: 2,
       });
       try {
